@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* SPEC: `[PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]`, what `lowport run -l` and
+ * `lowport explain` take. */
+
+#include <stddef.h>
+
+#include "common/wire.h"
+
+struct spec {
+        struct request request; /* operation WIRE_OPEN; family ADDRESS_V6 [::] for a bare port */
+        bool any_address;       /* no address, no 4 or 6: may fall back to 0.0.0.0 without IPv6 */
+        char name[256];         /* for LISTEN_FDNAMES; "tcp-80" unless the SPEC names it */
+        char text[80];          /* for people: "tcp [::]:80", "udp4 127.0.0.1:53" */
+};
+
+/* Parses `text`. Returns 0, or -EINVAL with what is wrong and what was expected in `error`. */
+int spec_parse(const char *text, struct spec *ret, char *error, size_t error_size);
+
+/* "tcp [::]:80" for people; V6ONLY shows as "tcp6". */
+void spec_describe(const struct request *request, char *ret, size_t size);
