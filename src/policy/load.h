@@ -8,11 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/facts.h"
+#include "policy/notice.h"
 #include "policy/rule.h"
 
 struct load_options {
-        const char *const *paths; /* files or directories (their *.conf, sorted) */
-        size_t n_paths;           /* 0: the default places, which need not exist */
+        const char *const *paths;          /* files or directories (their *.conf, sorted) */
+        size_t n_paths;                    /* 0: the default places, which need not exist */
+        const struct compile_facts *facts; /* NULL: those of this process */
 };
 
 /* What there is to tell; strings and arrays are freed by load_report_done(). */
@@ -21,6 +24,7 @@ struct load_report {
         char **warnings; /* of the same form */
         size_t n_warnings;
         size_t n_files, n_rules;
+        struct notices errors; /* the same and more: one for each file that is wrong */
 };
 
 /* Reads the policy into `ret_policy` (to be freed with policy_free()). Returns 0, or a negative
