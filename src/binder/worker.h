@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* A worker: accepts a connection, serves it in straight-line, blocking code, and then the next. */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "binder/board.h"
+#include "policy/ruleset.h"
+
+struct worker {
+        struct board *board;
+        struct slot *slot;
+        const struct ruleset *rules;
+        uint32_t generation;
+        uint64_t own_netns;
+        pid_t parent;
+        int listener;
+        int records; /* writing end of the pipe, O_NONBLOCK */
+        int nudge;   /* eventfd: wakes the parent */
+        int reserve; /* a descriptor to give up when there are none left */
+};
+
+_Noreturn void worker_run(struct worker *worker);
