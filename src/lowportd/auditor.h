@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The auditor: a child of the manager that turns the binder's records into log entries. It is a
+ * process of its own, since a journal that does not read and a name service that does not answer
+ * make it wait, and neither the manager nor a client may wait with it. */
+
+#include <sys/types.h>
+
+/* Starts it on the reading end of the binder's pipe; it ends when the last writer has. Returns its
+ * pid or a negative errno. */
+pid_t auditor_start(int records);

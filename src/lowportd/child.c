@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "lowportd/child.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lowportd/privilege.h"
+
+int child_begin(int fd) {
+        int first = STDERR_FILENO + 1;
+
+        if ((fd != first && dup3(fd, first, O_CLOEXEC) < 0) ||
+            close_range((unsigned)first + 1, ~0U, 0) < 0 || privilege_drop() < 0)
+                _exit(EXIT_FAILURE);
+        return first;
+}

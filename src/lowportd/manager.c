@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "lowportd/manager.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/record.h"
+#include "lowportd/auditor.h"
+#include "lowportd/binder.h"
+#include "lowportd/clock.h"
+#include "lowportd/loader.h"
+#include "lowportd/log.h"
+#include "lowportd/privilege.h"
+#include "lowportd/service.h"
+
+enum { BINDER_STOP_PATIENCE = 5000 }; /* milliseconds */
+
+struct manager {
+        const struct options *options;
+        struct binder binder;
+        struct loader loader;
+        pid_t auditor;
+        int records; /* reading end, for an auditor that must be started anew */
+        int signals;
+        uint32_t generation;         /* of the rules ordered last */
+        struct loader_answer loaded; /* what they came from */
+        bool running;                /* READY has been sent once */
+        bool reload_wanted;          /* a further SIGHUP came while loading */
+        bool failed;
+};
+
+static void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void notify(const char *format, ...) {
+        char state[1024];
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(state, sizeof(state), format, arguments);
+        va_end(arguments);
+        service_notify(state);
+}
+
+/* ---- policies ---- */
+
+static void say_no_policy(const struct manager *m) {
+        if (m->options->n_policies > 0)
+                log_warning("there is no policy in %s: everything is denied",
+                            m->options->policies[0]);
+        else
+                log_warning("there is no policy: everything is denied; write rules such as "
+                            "'allow user www-data tcp 80,443' into " LOWPORT_POLICY_DIR
+                            "/policy.conf, then send SIGHUP");
+}
+
+/* The old policy stays. */
+static void reload_failed(const char *why) {
+        log_error("the policy was not loaded, the old one stays in force");
+        notify("READY=1\nSTATUS=Reload failed, the old policy stays: %s", why);
+}
+
+static void start_loading(struct manager *m) {
+        int r;
+
+        if (m->loader.pid != 0) {
+                m->reload_wanted = true;
+                return;
+        }
+        m->reload_wanted = false;
+        if (m->running) {
+                struct timespec now;
+
+                (void)clock_gettime(CLOCK_MONOTONIC, &now);
+                notify("RELOADING=1\nMONOTONIC_USEC=%lld",
+                       (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        }
+        r = loader_start(&m->loader, m->options);
+        if (r < 0) {
+                log_error("cannot start the loader: %s", strerror(-r));
+                if (m->running)
+                        reload_failed(strerror(-r));
+                else
+                        m->failed = true;
+        }
+}
+
+/* The loader has answered, or will not: its rules go to the binder. */
+static void finish_loading(struct manager *m) {
+        struct loader_answer answer;
+        _cleanup_fd_ int rules = -1;
+        int r;
+
+        loader_finish(&m->loader, &answer, &rules);
+        if (answer.error != 0) {
+                if (m->running)
+                        reload_failed(answer.text);
+                else
+                        m->failed = true;
+                return;
+        }
+        if (answer.files == 0)
+                say_no_policy(m);
+        r = binder_order(&m->binder, m->options, m->generation + 1, rules);
+        if (r < 0) {
+                log_error("cannot give the binder its rules: %s", strerror(-r));
+                m->failed = true; /* the binder is gone; its end says why */
+                return;
+        }
+        m->generation++;
+        m->loaded = answer;
+}
+
+/* The binder works by the rules ordered. */
+static void rules_in_force(struct manager *m) {
+        log_info("%s: %u rules of %u files in force",
+                 m->running ? "reloaded" : "ready",
+                 m->loaded.rules,
+                 m->loaded.files);
+        m->running = true;
+        notify("READY=1\nSTATUS=%u rules of %u files in force", m->loaded.rules, m->loaded.files);
+        if (m->reload_wanted)
+                start_loading(m);
+}
+
+static void handle_report(struct manager *m) {
+        struct report report;
+
+        if (binder_hear(&m->binder, &report) <= 0)
+                return; /* its end comes as a signal, too */
+        if (report.kind == REPORT_READY && report.generation == m->generation)
+                rules_in_force(m);
+        else if (report.kind == REPORT_FAILED)
+                reload_failed(strerror(report.error));
+}
+
+/* ---- children ---- */
+
+static void start_auditor(struct manager *m) {
+        m->auditor = auditor_start(m->records);
+        if (m->auditor < 0) {
+                log_error("cannot start the auditor: %s", strerror((int)-m->auditor));
+                m->failed = true;
+        }
+}
+
+static void handle_child(struct manager *m, pid_t pid, int status) {
+        if (pid == m->binder.pid) {
+                char why[256];
+
+                binder_explain(status, why, sizeof(why));
+                log_error("%s", why);
+                m->binder.pid = 0;
+                m->failed = true;
+        } else if (pid == m->auditor) {
+                log_warning("the auditor died, and is started again");
+                start_auditor(m);
+        }
+}
+
+/* Returns false when it is time to end. */
+static bool handle_signals(struct manager *m) {
+        struct signalfd_siginfo info;
+        bool go_on = true;
+
+        while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+                if (info.ssi_signo == SIGHUP)
+                        start_loading(m);
+                else if (info.ssi_signo != SIGCHLD)
+                        go_on = false;
+        }
+        /* The loader is waited for by its own module. */
+        for (int status; m->binder.pid > 0 && waitpid(m->binder.pid, &status, WNOHANG) > 0;)
+                handle_child(m, m->binder.pid, status);
+        for (int status; m->auditor > 0 && waitpid(m->auditor, &status, WNOHANG) > 0;)
+                handle_child(m, m->auditor, status);
+        return go_on;
+}
+
+/* ---- life ---- */
+
+static int set_up_signals(void) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGHUP);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGCHLD);
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The queue of records is the pipe itself. Its size needs no privilege up to
+ * /proc/sys/fs/pipe-max-size; a smaller one than asked for still works. */
+static int make_queue(uint32_t records, int pipe_fds[2]) {
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        if (fcntl(pipe_fds[1], F_SETPIPE_SZ, records * (uint32_t)sizeof(struct record)) < 0)
+                log_warning("the record queue stays at its usual size: %s", strerror(errno));
+        return 0;
+}
+
+/* Starts auditor and binder; after that nothing here needs a privilege. */
+static int start_parts(struct manager *m, struct listener *listener) {
+        int queue[2], r = make_queue(m->options->record_queue, queue);
+
+        if (r < 0) {
+                log_error("cannot make the record queue: %s", strerror(-r));
+                return r;
+        }
+        m->records = queue[0];
+        r = binder_start(&m->binder, m->options, listener->fd, queue[1]);
+        (void)close_fd(queue[1]);
+        listener_close(listener);
+        if (r < 0)
+                return r;
+        start_auditor(m);
+        return m->failed ? -EAGAIN : privilege_drop();
+}
+
+/* How long poll(2) may wait: until the loader's time is up, or the watchdog's. */
+static int pause_of(const struct manager *m, uint64_t watchdog) {
+        uint64_t now = clock_now(), pause = watchdog > 0 ? watchdog / 2000 : UINT64_MAX;
+
+        if (m->loader.pid != 0 && m->loader.until <= now)
+                return 0;
+        if (m->loader.pid != 0 && m->loader.until - now < pause)
+                pause = m->loader.until - now;
+        return pause == UINT64_MAX ? -1 : (int)pause;
+}
+
+static void loop(struct manager *m) {
+        uint64_t watchdog = service_watchdog();
+
+        while (!m->failed) {
+                struct pollfd pollers[] = {
+                        { .fd = m->signals, .events = POLLIN },
+                        { .fd = m->binder.control, .events = POLLIN },
+                        { .fd = m->loader.pid != 0 ? m->loader.socket : -1, .events = POLLIN },
+                };
+                int n = poll(pollers, 3, pause_of(m, watchdog));
+
+                if (watchdog > 0)
+                        service_notify("WATCHDOG=1");
+                if (n < 0 && errno != EINTR)
+                        break;
+                if (pollers[0].revents != 0 && !handle_signals(m))
+                        return;
+                if (pollers[1].revents != 0)
+                        handle_report(m);
+                if (m->loader.pid != 0 &&
+                    (pollers[2].revents != 0 || clock_now() >= m->loader.until))
+                        finish_loading(m);
+        }
+}
+
+/* The binder ends when its control socket closes, the auditor when it has written what is left. */
+static void stop_parts(struct manager *m) {
+        uint64_t until = clock_now() + BINDER_STOP_PATIENCE;
+        struct pollfd poller = { .fd = m->signals, .events = POLLIN };
+
+        loader_stop(&m->loader);
+        (void)close_fd(m->binder.control);
+        while (m->binder.pid > 0 && waitpid(m->binder.pid, NULL, WNOHANG) == 0) {
+                struct signalfd_siginfo info;
+                uint64_t now = clock_now();
+
+                if (now >= until)
+                        (void)kill(m->binder.pid, SIGKILL);
+                (void)poll(&poller, 1, now >= until ? 100 : (int)(until - now));
+                (void)!read(m->signals, &info, sizeof(info));
+        }
+        (void)close_fd(m->records);
+        if (m->auditor > 0)
+                (void)waitpid(m->auditor, NULL, 0);
+}
+
+int manager_run(const struct options *options, struct listener *listener) {
+        struct manager m = { .options = options,
+                             .loader = { .socket = -1 },
+                             .binder = { .control = -1 } };
+
+        m.signals = set_up_signals();
+        if (m.signals < 0 || start_parts(&m, listener) < 0)
+                return EXIT_FAILURE;
+        start_loading(&m);
+        loop(&m);
+        notify("STOPPING=1\nSTATUS=Ending");
+        stop_parts(&m);
+        return m.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

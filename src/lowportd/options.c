@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "lowportd/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lowport/lowport.h>
+
+#include "lowportd/log.h"
+
+static const char help[] =
+        "Usage: lowportd [OPTION]…\n"
+        "Lets unprivileged programs listen on low ports, as a policy allows. Stays in the "
+        "foreground.\n"
+        "\n"
+        "  --policy PATH           a policy file, or a directory with *.conf; may be repeated\n"
+        "                          (default: " LOWPORT_POLICY_DIR
+        "/policy.conf and policy.d/*.conf)\n"
+        "  --socket PATH           the socket to make (default: " LOWPORT_SOCKET_PATH ");\n"
+        "                          not used when the service manager passes one named \"open\"\n"
+        "  --binder PATH           the lowport-binder to run\n"
+        "  --user NAME             the user to become when started as root (default: lowport)\n"
+        "  --check                 check the policy and exit: 0, or 1 and what is wrong\n"
+        "  --version, --help\n"
+        "\n"
+        "Limits:\n"
+        "  --workers N             clients served at once, in all (1-1024, default 256)\n"
+        "  --workers-per-user N    connections of one user at once (default 64)\n"
+        "  --spare N               idle workers kept ready (1-64, default 4)\n"
+        "  --request-timeout SEC   time for a client's first request (1-3600, default 5)\n"
+        "  --idle-timeout SEC      time before each next one (1-86400, default 60)\n"
+        "  --unread-per-user N     sockets granted to a user and not taken yet (default 16)\n"
+        "  --record-queue N        audit records that may wait (16-4096, default 4096)\n"
+        "\n"
+        "SIGHUP loads the policy again; SIGTERM ends it. See lowportd(8).\n";
+
+enum {
+        OPTION_POLICY = 256,
+        OPTION_SOCKET,
+        OPTION_BINDER,
+        OPTION_USER,
+        OPTION_CHECK,
+        OPTION_WORKERS,
+        OPTION_WORKERS_PER_USER,
+        OPTION_SPARE,
+        OPTION_REQUEST_TIMEOUT,
+        OPTION_IDLE_TIMEOUT,
+        OPTION_UNREAD_PER_USER,
+        OPTION_RECORD_QUEUE,
+        OPTION_VERSION,
+        OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+        { "policy", required_argument, NULL, OPTION_POLICY },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "binder", required_argument, NULL, OPTION_BINDER },
+        { "user", required_argument, NULL, OPTION_USER },
+        { "check", no_argument, NULL, OPTION_CHECK },
+        { "workers", required_argument, NULL, OPTION_WORKERS },
+        { "workers-per-user", required_argument, NULL, OPTION_WORKERS_PER_USER },
+        { "spare", required_argument, NULL, OPTION_SPARE },
+        { "request-timeout", required_argument, NULL, OPTION_REQUEST_TIMEOUT },
+        { "idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT },
+        { "unread-per-user", required_argument, NULL, OPTION_UNREAD_PER_USER },
+        { "record-queue", required_argument, NULL, OPTION_RECORD_QUEUE },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { NULL, 0, NULL, 0 },
+};
+
+/* Reads a number from `low` to `high`, times `unit`; says what is wrong with it. */
+static bool number(const char *name,
+                   const char *text,
+                   uint32_t low,
+                   uint32_t high,
+                   uint32_t unit,
+                   uint32_t *ret) {
+        char *end;
+        unsigned long value;
+
+        errno = 0;
+        value = strtoul(text, &end, 10);
+        if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value < low ||
+            value > high) {
+                log_error("--%s '%s': expected a number from %u to %u", name, text, low, high);
+                return false;
+        }
+        *ret = (uint32_t)value * unit;
+        return true;
+}
+
+/* One option with a number. */
+static bool limit(int option, const char *name, const char *text, struct options *o) {
+        struct orders *limits = &o->limits;
+
+        switch (option) {
+        case OPTION_WORKERS:
+                return number(name, text, 1, WORKERS_LIMIT, 1, &limits->workers);
+        case OPTION_WORKERS_PER_USER:
+                return number(name, text, 1, WORKERS_LIMIT, 1, &limits->workers_per_user);
+        case OPTION_SPARE:
+                return number(name, text, 1, 64, 1, &limits->spare);
+        case OPTION_REQUEST_TIMEOUT:
+                return number(name, text, 1, 3600, 1000, &limits->request_timeout);
+        case OPTION_IDLE_TIMEOUT:
+                return number(name, text, 1, 86400, 1000, &limits->idle_timeout);
+        case OPTION_UNREAD_PER_USER:
+                return number(name, text, 1, WORKERS_LIMIT, 1, &limits->unread_per_user);
+        default:
+                return number(name, text, 16, 4096, 1, &o->record_queue);
+        }
+}
+
+int options_parse(int argc, char **argv, struct options *ret) {
+        struct options o = {
+                .policies = calloc((size_t)argc, sizeof(*o.policies)),
+                .record_queue = 4096,
+                .limits = {
+                        .version = ORDERS_VERSION,
+                        .workers = 256,
+                        .workers_per_user = 64,
+                        .spare = 4,
+                        .request_timeout = 5000,
+                        .idle_timeout = 60000,
+                        .unread_per_user = 16,
+                },
+        };
+        int c, index = 0;
+
+        if (o.policies == NULL) {
+                log_error("no memory");
+                return 2;
+        }
+        while ((c = getopt_long(argc, argv, "h", long_options, &index)) >= 0) {
+                switch (c) {
+                case OPTION_POLICY:
+                        o.policies[o.n_policies++] = optarg;
+                        break;
+                case OPTION_SOCKET:
+                        o.socket = optarg;
+                        break;
+                case OPTION_BINDER:
+                        o.binder = optarg;
+                        break;
+                case OPTION_USER:
+                        o.user = optarg;
+                        break;
+                case OPTION_CHECK:
+                        o.check = true;
+                        break;
+                case OPTION_VERSION:
+                        (void)puts("lowportd " LOWPORT_VERSION);
+                        return 0;
+                case OPTION_HELP:
+                case 'h':
+                        (void)fputs(help, stdout);
+                        return 0;
+                case '?':
+                        (void)fputs("See lowportd --help.\n", stderr);
+                        return 2;
+                default:
+                        if (!limit(c, long_options[index].name, optarg, &o))
+                                return 2;
+                }
+        }
+        if (optind < argc) {
+                log_error("'%s': lowportd takes options only; see lowportd --help", argv[optind]);
+                return 2;
+        }
+        *ret = o;
+        return -1;
+}
