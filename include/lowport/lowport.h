@@ -36,6 +36,9 @@
 extern "C" {
 #endif
 
+/* The library is built with all other names hidden. */
+#pragma GCC visibility push(default)
+
 /** The daemon's socket, unless $LOWPORT_SOCKET or the caller names another. */
 #define LOWPORT_SOCKET_PATH "/run/lowport/socket"
 
@@ -57,7 +60,7 @@ enum lowport_reason {
         LOWPORT_UNSUPPORTED_VERSION = 12,  /**< EPROTONOSUPPORT: not a version the daemon speaks */
         LOWPORT_UNKNOWN_OPERATION = 13,    /**< EOPNOTSUPP: not an operation of this socket */
         LOWPORT_UNMAPPED_USER = 14,        /**< EACCES: the caller's uid has no meaning here */
-        LOWPORT_EXHAUSTED = 15,            /**< the errno says of what the daemon has none left */
+        LOWPORT_EXHAUSTED = 15,            /**< the errno says of what there is none left */
         LOWPORT_BIND_FAILED = 16,          /**< the errno says why the kernel refused */
 
         LOWPORT_UNREACHABLE = 100,  /**< the errno of connect(2): no daemon answers there */
@@ -192,6 +195,8 @@ uint32_t lowport_uid(const struct lowport *lp);
 
 /** A few words for a reason, for example "address in use". Never NULL. */
 const char *lowport_reason_text(enum lowport_reason reason);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
