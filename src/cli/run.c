@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/environment.h"
+#include "cli/run_options.h"
+#include "cli/sockets.h"
+
+/* Says which descriptor each socket will have: what was passed to us stays first. */
+static void number_sockets(const struct run_options *options,
+                           const struct inherited *inherited,
+                           struct handed *ret) {
+        for (size_t i = 0; i < inherited->n; i++)
+                ret[i] = (struct handed){ ENVIRONMENT_FIRST_FD + (int)i, inherited->names[i] };
+        for (size_t i = inherited->n; i < inherited->n + options->n_specs; i++)
+                ret[i] = (struct handed){
+                        options->on_stdin ? STDIN_FILENO : ENVIRONMENT_FIRST_FD + (int)i,
+                        options->specs[i - inherited->n].name,
+                };
+}
+
+/* Sets what --env asks for; before any socket is obtained, for a template may be wrong. */
+static int set_variables(const struct run_options *options, const struct handed *handed, size_t n) {
+        for (size_t i = 0; i < options->n_variables; i++) {
+                const char *text = options->variables[i];
+                const char *equals = strchr(text, '=');
+                char *name = strndup(text, (size_t)(equals - text));
+                char *value = NULL;
+                char error[512] = "";
+                int r = template_expand(equals + 1, handed, n, &value, error, sizeof(error));
+
+                if (r == 0)
+                        r = name == NULL || setenv(name, value, 1) < 0 ? -ENOMEM : 0;
+                free(name);
+                free(value);
+                if (r == -EINVAL) {
+                        cli_complain("run: --env %s: %s", text, error);
+                        return CLI_USAGE;
+                }
+                if (r < 0) {
+                        cli_complain("run: --env %s: %s", text, strerror(-r));
+                        return CLI_FAILED;
+                }
+        }
+        return CLI_OK;
+}
+
+static int execute(char **command) {
+        int error;
+
+        (void)execvp(command[0], command);
+        error = errno;
+        cli_complain("cannot run %s: %s", command[0], strerror(error));
+        return error == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_RUN;
+}
+
+/* From the options to the program. `handed` and `fds` have room for all sockets. */
+static int run(const struct run_options *options,
+               const struct inherited *inherited,
+               struct handed *handed,
+               int *fds) {
+        size_t n = inherited->n + options->n_specs;
+        int status, r;
+
+        number_sockets(options, inherited, handed);
+        r = environment_announce(handed, options->on_stdin ? 0 : n, options->no_pid ? 0 : getpid());
+        if (r < 0) {
+                cli_complain("cannot set the environment: %s", strerror(-r));
+                return CLI_FAILED;
+        }
+        status = set_variables(options, handed, n);
+        if (status != CLI_OK)
+                return status;
+        status = sockets_obtain(options->specs, options->n_specs, &options->sockets, fds);
+        if (status != CLI_OK)
+                return status;
+        r = environment_place(fds, handed + inherited->n, options->n_specs);
+        if (r < 0) {
+                cli_complain("cannot put the sockets in their places: %s", strerror(-r));
+                return CLI_FAILED;
+        }
+        return execute(options->command);
+}
+
+/* Makes room for all sockets. */
+static int prepare(const struct run_options *options, const struct inherited *inherited) {
+        struct handed *handed = calloc(inherited->n + options->n_specs, sizeof(*handed));
+        int *fds = calloc(options->n_specs, sizeof(*fds));
+        int status = CLI_FAILED;
+
+        if (handed == NULL || fds == NULL)
+                cli_complain("%s", strerror(ENOMEM));
+        else
+                status = run(options, inherited, handed, fds);
+        free(handed);
+        free(fds);
+        return status;
+}
+
+int cli_run(int argc, char **argv) {
+        struct inherited inherited = { 0 };
+        struct run_options options;
+        int status = run_options_parse(argc, argv, &options);
+        int r = status == CLI_OK ? environment_inherited(&inherited) : 0;
+
+        if (r < 0) {
+                cli_complain("cannot take over the sockets of LISTEN_FDS: %s", strerror(-r));
+                status = CLI_FAILED;
+        }
+        if (status == CLI_OK)
+                status = run_options_check(&options, &inherited);
+        if (status == CLI_OK)
+                status = prepare(&options, &inherited);
+        run_options_done(&options);
+        inherited_done(&inherited);
+        return status == RUN_HELP ? CLI_OK : status;
+}

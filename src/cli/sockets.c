@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sockets.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/direct.h"
+#include "cli/report.h"
+#include "client/address_text.h"
+#include "client/deadline.h"
+#include "common/cleanup.h"
+
+enum {
+        PAUSE_FIRST = 10, /* milliseconds between two tries, doubled from one to the next */
+        PAUSE_MAX = 500,
+        TIMEOUT_MIN = 1000, /* for one request */
+        TIMEOUT_MAX = 10000,
+};
+
+/* How one try ended: what each way said. */
+struct attempt {
+        bool asked; /* the daemon; `lp` has its answer */
+        enum lowport_reason reason;
+        int direct_error; /* 0: not tried */
+};
+
+static int ask_daemon(struct lowport *lp, const struct spec *spec) {
+        const struct request *request = &spec->request;
+        char address[ADDRESS_TEXT_SIZE];
+
+        return lowport_open(lp,
+                            request->protocol,
+                            spec_address(spec, address, sizeof(address)),
+                            request->port,
+                            request->flags,
+                            request->backlog);
+}
+
+/* Returns the descriptor, or -1 with the failures in `ret`. */
+static int try_once(struct lowport *lp,
+                    const struct spec *spec,
+                    const struct sockets_options *options,
+                    struct attempt *ret) {
+        bool ask = options->no_direct || !direct_is_free(spec->request.port);
+        int fd = -1, r;
+
+        *ret = (struct attempt){ .asked = ask };
+        if (ask) {
+                fd = ask_daemon(lp, spec);
+                ret->reason = lowport_reason(lp);
+                if (fd >= 0 && options->verbose)
+                        cli_complain("%s: bound by the daemon", spec->text);
+                if (fd >= 0 || options->no_direct)
+                        return fd;
+                if (ret->reason != LOWPORT_UNREACHABLE && ret->reason != LOWPORT_NOT_LOW_PORT)
+                        return -1;
+        }
+        r = direct_open(spec, &fd);
+        if (r < 0) {
+                ret->direct_error = -r;
+                return -1;
+        }
+        if (options->verbose)
+                cli_complain("%s: bound directly, %s",
+                             spec->text,
+                             ask ? lowport_message(lp) : "for it needs no privilege");
+        return fd;
+}
+
+/* A daemon may still be starting, and a port may still be let go. */
+static bool worth_waiting(const struct attempt *attempt) {
+        if (attempt->direct_error == EADDRINUSE)
+                return true;
+        return attempt->asked &&
+               (attempt->reason == LOWPORT_UNREACHABLE || attempt->reason == LOWPORT_TIMED_OUT ||
+                attempt->reason == LOWPORT_ADDRESS_IN_USE ||
+                attempt->reason == LOWPORT_OVER_LIMIT || attempt->reason == LOWPORT_EXHAUSTED);
+}
+
+/* Tries until it works, it cannot come to work, or the time is over. */
+static int obtain(struct lowport *lp,
+                  const struct spec *spec,
+                  const struct sockets_options *options,
+                  const struct deadline *deadline,
+                  struct attempt *ret) {
+        unsigned pause = PAUSE_FIRST;
+        bool told = !options->verbose;
+
+        for (;;) {
+                int fd = try_once(lp, spec, options, ret);
+                int left;
+
+                if (fd >= 0 || !worth_waiting(ret))
+                        return fd;
+                if (!told && options->wait > 0)
+                        cli_complain("%s: waiting for the daemon or the port", spec->text);
+                told = true;
+                if (!deadline_pause(deadline, &pause, PAUSE_MAX))
+                        return -1;
+                /* A daemon that hangs does not get the full time again, but one that is only busy is
+                 * to have its say: what it said is what the user will read. */
+                left = deadline_left(deadline);
+                left = left < TIMEOUT_MIN ? TIMEOUT_MIN : left;
+                (void)lowport_set_timeout(lp, (unsigned)(left < TIMEOUT_MAX ? left : TIMEOUT_MAX));
+        }
+}
+
+/* Tells of both ways where both failed. Returns the exit status. */
+static int
+report(const struct lowport *lp, const struct spec *spec, const struct attempt *attempt) {
+        if (attempt->direct_error == 0) {
+                report_refusal(lp, spec);
+                return report_status(attempt->reason);
+        }
+        if (attempt->asked)
+                cli_complain("%s: %s", spec->text, lowport_message(lp));
+        report_direct(spec, attempt->direct_error);
+        if (attempt->direct_error == EADDRINUSE)
+                return CLI_IN_USE;
+        if (attempt->asked && attempt->reason == LOWPORT_UNREACHABLE) {
+                report_hint(attempt->reason);
+                return CLI_UNREACHABLE;
+        }
+        return attempt->direct_error == EACCES ? CLI_DENIED : CLI_FAILED;
+}
+
+static int obtain_all(struct lowport *lp,
+                      const struct spec *specs,
+                      size_t n,
+                      const struct sockets_options *options,
+                      int *ret_fds) {
+        struct deadline deadline = deadline_in(options->wait);
+
+        for (size_t i = 0; i < n; i++) {
+                struct attempt attempt;
+
+                ret_fds[i] = obtain(lp, &specs[i], options, &deadline, &attempt);
+                if (ret_fds[i] < 0) {
+                        int status = report(lp, &specs[i], &attempt);
+
+                        while (i-- > 0)
+                                ret_fds[i] = close_fd(ret_fds[i]);
+                        return status;
+                }
+        }
+        return CLI_OK;
+}
+
+int sockets_obtain(const struct spec *specs,
+                   size_t n,
+                   const struct sockets_options *options,
+                   int *ret_fds) {
+        struct lowport *lp = lowport_new(options->path);
+        int status;
+
+        if (lp == NULL) {
+                cli_complain("the daemon's socket: %s", strerror(errno));
+                return CLI_FAILED;
+        }
+        status = obtain_all(lp, specs, n, options, ret_fds);
+        lowport_free(lp);
+        return status;
+}
