@@ -48,9 +48,15 @@ need_packages() {
         DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
 }
 
-# Configures and builds a preset.
-build_preset() {
-        (cd "$root" && cmake --preset "$1" && cmake --build --preset "$1")
+# Configures and builds a preset, or only some targets of it.
+build_preset() { # PRESET [TARGET]...
+        local preset=$1
+        shift
+        (
+                cd "$root"
+                cmake --preset "$preset"
+                cmake --build --preset "$preset" ${1:+--target "$@"}
+        )
 }
 
 # Runs a command in namespaces of its own (network, mounts, processes; users too unless root), with

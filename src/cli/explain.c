@@ -223,7 +223,7 @@ static int ask_policy(const struct question *question) {
         struct policy *policy = NULL;
         struct trial trial;
         struct answer answer = { .trial = &trial, .uid = RULESET_NONE };
-        struct subject subject;
+        struct subject subject = { 0 };
         int r, status = CLI_FAILED;
 
         compile_facts_read(&facts);

@@ -62,7 +62,7 @@ struct person {
         char rule[64];  /* "user deploy", as a rule has it */
 };
 
-/* The daemon sees a user of a container under another uid, and in its names our own mean nothing. */
+/* The daemon sees a user of a container under another uid, of which our names say nothing. */
 static void describe_person(uint32_t uid, struct person *ret) {
         const struct passwd *entry = uid == geteuid() ? getpwuid(uid) : NULL;
 

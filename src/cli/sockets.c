@@ -10,6 +10,7 @@
 #include "client/address_text.h"
 #include "client/deadline.h"
 #include "common/cleanup.h"
+#include "common/endpoint.h"
 
 enum {
         PAUSE_FIRST = 10, /* milliseconds between two tries, doubled from one to the next */
@@ -27,7 +28,7 @@ struct attempt {
 
 static int ask_daemon(struct lowport *lp, const struct spec *spec) {
         const struct request *request = &spec->request;
-        char address[ADDRESS_TEXT_SIZE];
+        char address[ENDPOINT_TEXT_MAX];
 
         return lowport_open(lp,
                             request->protocol,
@@ -98,8 +99,8 @@ static int obtain(struct lowport *lp,
                 told = true;
                 if (!deadline_pause(deadline, &pause, PAUSE_MAX))
                         return -1;
-                /* A daemon that hangs does not get the full time again, but one that is only busy is
-                 * to have its say: what it said is what the user will read. */
+                /* A daemon that hangs does not get the full time again, but one that is only busy
+                 * is to have its say: what it said is what the user will read. */
                 left = deadline_left(deadline);
                 left = left < TIMEOUT_MIN ? TIMEOUT_MIN : left;
                 (void)lowport_set_timeout(lp, (unsigned)(left < TIMEOUT_MAX ? left : TIMEOUT_MAX));

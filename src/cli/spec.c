@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/spec.h"
+#include "common/endpoint.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "client/address_text.h"
+#include "common/endpoint.h"
 
 static const struct protocol {
         const char *name;
@@ -52,14 +54,6 @@ static const struct protocol *find_protocol(const char *name, size_t length) {
         return NULL;
 }
 
-/* The protocol's name without its family. */
-static const char *protocol_name(uint8_t protocol) {
-        for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
-                if (protocols[i].protocol == protocol)
-                        return protocols[i].name;
-        return "?";
-}
-
 /* Decimal digits and nothing else, from 1 to `max`; else 0. */
 static unsigned long number_from_text(const char *text, unsigned long max) {
         unsigned long number = 0;
@@ -75,7 +69,7 @@ static unsigned long number_from_text(const char *text, unsigned long max) {
 }
 
 static int parse_port(const char *text, struct request *request, const struct complaint *c) {
-        const char *protocol = protocol_name(request->protocol);
+        const char *protocol = endpoint_protocol(request->protocol);
         const struct servent *service;
 
         if (isdigit((unsigned char)text[0])) {
@@ -251,7 +245,7 @@ int spec_parse(const char *text, struct spec *ret, char *error, size_t error_siz
                 (void)snprintf(spec.name,
                                sizeof(spec.name),
                                "%s-%u",
-                               protocol_name(spec.request.protocol),
+                               endpoint_protocol(spec.request.protocol),
                                spec.request.port);
         spec_describe(&spec.request, spec.text, sizeof(spec.text));
         *ret = spec;
@@ -259,24 +253,17 @@ int spec_parse(const char *text, struct spec *ret, char *error, size_t error_siz
 }
 
 void spec_describe(const struct request *request, char *ret, size_t size) {
-        bool v4 = request->address.family == ADDRESS_V4;
-        char address[ADDRESS_TEXT_SIZE];
-
-        address_to_text(&request->address, address, sizeof(address));
-        (void)snprintf(ret,
-                       size,
-                       "%s%s %s%s%s:%u",
-                       protocol_name(request->protocol),
-                       (request->flags & LOWPORT_V6ONLY) != 0 ? "6" : "",
-                       v4 ? "" : "[",
-                       address,
-                       v4 ? "" : "]",
-                       request->port);
+        endpoint_format(request->protocol,
+                        &request->address,
+                        request->port,
+                        (request->flags & LOWPORT_V6ONLY) != 0,
+                        ret,
+                        size);
 }
 
 const char *spec_address(const struct spec *spec, char *buffer, size_t size) {
         if (spec->any_address)
                 return NULL;
-        address_to_text(&spec->request.address, buffer, size);
+        endpoint_format_address(&spec->request.address, buffer, size);
         return buffer;
 }

@@ -65,16 +65,3 @@ int address_from_text(const char *text, struct address *ret) {
         memcpy(ret->bytes, &in, sizeof(in));
         return 0;
 }
-
-void address_to_text(const struct address *address, char *ret, size_t size) {
-        char buffer[INET6_ADDRSTRLEN] = "?";
-
-        (void)inet_ntop(address->family == ADDRESS_V4 ? AF_INET : AF_INET6,
-                        address->bytes,
-                        buffer,
-                        sizeof(buffer));
-        if (address->scope != 0)
-                (void)snprintf(ret, size, "%s%%%u", buffer, address->scope);
-        else
-                (void)snprintf(ret, size, "%s", buffer);
-}

@@ -92,7 +92,7 @@ int exchange(struct lowport *lp,
                 patience = *deadline;
         do {
                 r = ask_connected(lp, request, deadline, ret, ret_fd);
-                /* What the daemon has said is worth more than that there was no time to ask again. */
+                /* What the daemon has said counts more than that no time was left to ask again. */
                 if (r == -ETIMEDOUT && over_limit)
                         return 0;
                 over_limit = r == 0 && ret->reason == LOWPORT_OVER_LIMIT;

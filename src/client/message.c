@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/address_text.h"
+#include "common/endpoint.h"
 
 /* One line per reason: the errno that always comes with it (0: it varies), a few words, and a
  * sentence. In the sentence {uid}, {detail} and {port} are numbers, {error} is the errno in words,
@@ -115,20 +115,15 @@ const char *lowport_reason_text(enum lowport_reason reason) {
 
 /* "[::]:80", or "this" if the request named no address. */
 static void put_place(const struct address *address, uint16_t port, char *ret, size_t size) {
-        bool v6 = address->family == ADDRESS_V6;
-        char text[ADDRESS_TEXT_SIZE];
-
-        if (address->family == 0) {
+        if (address->family == 0)
                 (void)snprintf(ret, size, "this");
-                return;
-        }
-        address_to_text(address, text, sizeof(text));
-        (void)snprintf(ret, size, "%s%s%s:%u", v6 ? "[" : "", text, v6 ? "]" : "", port);
+        else
+                endpoint_format_place(address, port, ret, size);
 }
 
 /* [::] takes 0.0.0.0 too, and people do not expect to be denied that. */
 static void put_lack(const struct message *m, char *ret, size_t size) {
-        char place[ADDRESS_TEXT_SIZE + 16];
+        char place[ENDPOINT_TEXT_MAX];
 
         if (m->detail != ADDRESS_V4 || m->address.family != ADDRESS_V6) {
                 (void)snprintf(ret, size, "this");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 void address_normalise(struct address *address) {
-        static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
         if (address->family != ADDRESS_V6 || memcmp(address->bytes, mapped, sizeof(mapped)) != 0)
                 return;

@@ -29,22 +29,23 @@ void endpoint_format_address(const struct address *address, char *ret, size_t si
                 (void)snprintf(ret, size, "%s", text);
 }
 
+void endpoint_format_place(const struct address *address, uint16_t port, char *ret, size_t size) {
+        bool v6 = address->family == ADDRESS_V6;
+        char text[ENDPOINT_TEXT_MAX];
+
+        endpoint_format_address(address, text, sizeof(text));
+        (void)snprintf(ret, size, "%s%s%s:%u", v6 ? "[" : "", text, v6 ? "]" : "", port);
+}
+
 void endpoint_format(uint8_t protocol,
                      const struct address *address,
                      uint16_t port,
                      bool v6only,
-                     char ret[ENDPOINT_TEXT_MAX]) {
-        bool v6 = address->family == ADDRESS_V6;
-        char text[64];
+                     char *ret,
+                     size_t size) {
+        const char *six = address->family == ADDRESS_V6 && v6only ? "6" : "";
+        char place[ENDPOINT_TEXT_MAX];
 
-        endpoint_format_address(address, text, sizeof(text));
-        (void)snprintf(ret,
-                       ENDPOINT_TEXT_MAX,
-                       "%s%s %s%s%s:%u",
-                       endpoint_protocol(protocol),
-                       v6 && v6only && address_is_wildcard(address) ? "6" : "",
-                       v6 ? "[" : "",
-                       text,
-                       v6 ? "]" : "",
-                       port);
+        endpoint_format_place(address, port, place, sizeof(place));
+        (void)snprintf(ret, size, "%s%s %s", endpoint_protocol(protocol), six, place);
 }

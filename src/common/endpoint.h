@@ -8,17 +8,21 @@
 
 #include "common/address.h"
 
-enum { ENDPOINT_TEXT_MAX = 96 };
+enum { ENDPOINT_TEXT_MAX = 96 }; /* room for any of these */
 
-/* "tcp", "udp", "sctp"; "protocol N" is for nobody to see. */
+/* "tcp", "udp", "sctp". */
 const char *endpoint_protocol(uint8_t protocol);
 
-/* Writes protocol, address and port; `v6only` shows as "tcp6 [::]:80". */
+/* "::1", "10.0.0.1", "fe80::1%2". */
+void endpoint_format_address(const struct address *address, char *ret, size_t size);
+
+/* "[::1]:80", "10.0.0.1:80". */
+void endpoint_format_place(const struct address *address, uint16_t port, char *ret, size_t size);
+
+/* "tcp [::]:80"; one that takes no IPv4 beside shows as "tcp6 [::]:80". */
 void endpoint_format(uint8_t protocol,
                      const struct address *address,
                      uint16_t port,
                      bool v6only,
-                     char ret[ENDPOINT_TEXT_MAX]);
-
-/* The address alone, without brackets: "::1", "10.0.0.1", "fe80::1%2". */
-void endpoint_format_address(const struct address *address, char *ret, size_t size);
+                     char *ret,
+                     size_t size);

@@ -16,9 +16,9 @@ union control {
 };
 
 int fdpass_send(int socket, const void *data, size_t size, int fd) {
-        union control control = {0};
-        struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        union control control = { 0 };
+        struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
         if (fd >= 0) {
                 control.header.cmsg_level = SOL_SOCKET;
@@ -33,7 +33,8 @@ int fdpass_send(int socket, const void *data, size_t size, int fd) {
 
 /* Takes the descriptor out of what was received. Anything else there would be a surprise: only
  * SCM_RIGHTS comes unasked. */
-static int take_descriptor(const struct msghdr *message, const union control *control, int *ret_fd) {
+static int
+take_descriptor(const struct msghdr *message, const union control *control, int *ret_fd) {
         if (message->msg_controllen < sizeof(control->bytes))
                 return 0;
         if (control->header.cmsg_level != SOL_SOCKET || control->header.cmsg_type != SCM_RIGHTS ||
@@ -44,9 +45,9 @@ static int take_descriptor(const struct msghdr *message, const union control *co
 }
 
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd) {
-        union control control = {0};
-        struct iovec iov = {.iov_base = data, .iov_len = size};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        union control control = { 0 };
+        struct iovec iov = { .iov_base = data, .iov_len = size };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
         _cleanup_fd_ int fd = -1;
 
         if (ret_fd != NULL) {

@@ -28,11 +28,11 @@ struct record {
         uint16_t flags;     /* RECORD_… */
         uint32_t uid, gid;
         int32_t pid;
-        int32_t error;        /* what the client was told */
-        uint64_t time;        /* microseconds since 1970 */
-        uint64_t inode;       /* of the socket handed out, 0: none */
-        uint64_t count;       /* RECORD_LOST, RECORD_STUCK */
-        uint32_t generation;  /* of the rules */
+        int32_t error;       /* what the client was told */
+        uint64_t time;       /* microseconds since 1970 */
+        uint64_t inode;      /* of the socket handed out, 0: none */
+        uint64_t count;      /* RECORD_LOST, RECORD_STUCK */
+        uint32_t generation; /* of the rules */
         uint32_t request_flags;
         uint32_t backlog;
         uint32_t scope;
@@ -40,8 +40,8 @@ struct record {
         uint8_t protocol;
         uint8_t family; /* 0: there is no address */
         uint8_t address[16];
-        uint32_t line;   /* of the rule that decided, 0: none */
-        char path[168];  /* its file, NUL-terminated */
+        uint32_t line;  /* of the rule that decided, 0: none */
+        char path[168]; /* its file, NUL-terminated */
 };
 
 _Static_assert(sizeof(struct record) == 256, "records lie in the pipe one after another");

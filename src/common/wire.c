@@ -79,7 +79,7 @@ wire_decode(const void *data, size_t size, struct request *ret, uint32_t *ret_de
                 .protocol = wire.protocol,
                 .flags = wire.flags,
                 .backlog = wire.backlog == 0 ? INT_MAX : (int)wire.backlog,
-                .address = {.family = wire.family, .scope = wire.scope},
+                .address = { .family = wire.family, .scope = wire.scope },
         };
         memcpy(ret->address.bytes, wire.address, sizeof(wire.address));
         address_normalise(&ret->address);

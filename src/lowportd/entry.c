@@ -11,13 +11,13 @@
 #include "common/wire.h"
 
 /* One id per kind of message, for journalctl MESSAGE_ID=… and for the journal catalog. */
-static const char id_granted[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a01";
-static const char id_denied[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a02";
-static const char id_failed[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a03";
-static const char id_limited[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a04";
-static const char id_malformed[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a05";
-static const char id_lost[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a06";
-static const char id_stuck[] = "5d6ebc8a0f3f4c0d9a6f1d6f0b6d2a07";
+static const char id_granted[] = "e4986b4ff91e445995fb724c0a054e77";
+static const char id_denied[] = "eff1fa6bba5f4757b8f0665ff654a146";
+static const char id_failed[] = "58ebe5230cad4eaf84a6f3560425940b";
+static const char id_limited[] = "90f7b3f27cc74c6d8eb86c4a2b3d7b5d";
+static const char id_malformed[] = "97cd69ccabbf474893d910bf4b72fe4e";
+static const char id_lost[] = "01e88a3f56f842b4880557099584cf4c";
+static const char id_stuck[] = "de52b6571e1f4163aa298a6127b8c6c0";
 
 /* What kind of news a request's end is. */
 struct verdict_words {
@@ -82,7 +82,8 @@ static void describe_endpoint(const struct record *record, char ret[ENDPOINT_TEX
         if (record->family == 0)
                 (void)snprintf(ret, ENDPOINT_TEXT_MAX, "a request");
         else
-                endpoint_format(record->protocol, &address, record->port, v6only, ret);
+                endpoint_format(
+                        record->protocol, &address, record->port, v6only, ret, ENDPOINT_TEXT_MAX);
 }
 
 static const char *describe_reason(struct entry *entry, const struct record *record) {
@@ -104,7 +105,7 @@ describe_peer(struct entry *entry, const struct record *record, const char *user
         return put(entry, "%s (uid %u, pid %d)", user, record->uid, record->pid);
 }
 
-static void write_request(struct entry *entry, const struct record *record, const char *user) {
+static void write_message(struct entry *entry, const struct record *record, const char *user) {
         struct verdict_words words = verdict_of(record);
         char endpoint[ENDPOINT_TEXT_MAX];
         const char *what = "", *why = describe_reason(entry, record), *unit = "";
@@ -128,6 +129,12 @@ static void write_request(struct entry *entry, const struct record *record, cons
               describe_peer(entry, record, user),
               why,
               unit);
+}
+
+/* What a program would ask for. */
+static void write_fields(struct entry *entry, const struct record *record, const char *user) {
+        struct verdict_words words = verdict_of(record);
+
         FIELD(entry, "PRIORITY=%d", words.priority);
         FIELD(entry, "MESSAGE_ID=%s", words.id);
         FIELD(entry, "LOWPORT_VERDICT=%s", words.verb);
@@ -178,13 +185,17 @@ static void write_notice(struct entry *entry, const struct record *record) {
         FIELD(entry, "LOWPORT_COUNT=%llu", count);
 }
 
-void entry_write(struct entry *entry, const struct record *record, const char *user) {
+void entry_write(struct entry *entry, const struct record *record, const char *user, bool fields) {
+        bool notice = record->kind == RECORD_LOST || record->kind == RECORD_STUCK;
+
         entry->used = 0;
         entry->n_fields = 0;
-        if (record->kind == RECORD_LOST || record->kind == RECORD_STUCK)
+        if (notice)
                 write_notice(entry, record);
         else
-                write_request(entry, record, user);
+                write_message(entry, record, user);
+        if (!notice && fields)
+                write_fields(entry, record, user);
         entry->message = strchr(entry->fields[0], '=');
         entry->message = entry->message != NULL ? entry->message + 1 : "";
 }

@@ -3,6 +3,7 @@
 
 /* A log entry made from an audit record: a sentence for people, and fields for programs. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/record.h"
@@ -17,5 +18,6 @@ struct entry {
         size_t used;
 };
 
-/* Writes the entry of a record. `user` is the name of its uid, or NULL. */
-void entry_write(struct entry *entry, const struct record *record, const char *user);
+/* Writes the entry of a record. `user` is the name of its uid, or NULL. Without `fields` there is no
+ * more than the message: most of the work is in the others. */
+void entry_write(struct entry *entry, const struct record *record, const char *user, bool fields);

@@ -124,11 +124,10 @@ static void look_up(const struct ruleset *rules,
         }
 }
 
-static struct verdict judge(const struct ruleset *rules,
-                            const struct subject *subject,
-                            const struct taking *taking) {
-        struct finding f = {.allow = RULESET_NONE, .deny = RULESET_NONE};
-        struct verdict verdict = {.reason = LOWPORT_NO_RULE, .rule = RULESET_NONE};
+static struct verdict
+judge(const struct ruleset *rules, const struct subject *subject, const struct taking *taking) {
+        struct finding f = { .allow = RULESET_NONE, .deny = RULESET_NONE };
+        struct verdict verdict = { .reason = LOWPORT_NO_RULE, .rule = RULESET_NONE };
 
         look_up(rules, ruleset_find(rules, SUBJECT_USER, subject->uid), subject, taking, &f);
         for (size_t i = 0; i < subject->n_gids; i++)
@@ -158,7 +157,7 @@ static struct verdict judge(const struct ruleset *rules,
 
 struct verdict
 decide(const struct ruleset *rules, const struct subject *subject, const struct request *request) {
-        struct verdict verdict = {.reason = LOWPORT_NO_RULE, .rule = RULESET_NONE};
+        struct verdict verdict = { .reason = LOWPORT_NO_RULE, .rule = RULESET_NONE };
         struct taking taking = {
                 .address = request->address,
                 .protocol = protocol_bit(request->protocol, request->address.family),
@@ -182,7 +181,7 @@ decide(const struct ruleset *rules, const struct subject *subject, const struct 
         /* [::] takes 0.0.0.0 as well. */
         bool wants_unit = verdict.wants_unit;
 
-        taking.address = (struct address){.family = ADDRESS_V4};
+        taking.address = (struct address){ .family = ADDRESS_V4 };
         taking.protocol = protocol_bit(request->protocol, ADDRESS_V4);
         struct verdict v4 = judge(rules, subject, &taking);
 

@@ -16,9 +16,9 @@ struct subject {
 
 struct verdict {
         enum lowport_reason reason;
-        uint32_t rule;      /* the rule that decided, RULESET_NONE: none */
-        uint8_t family;     /* of what no rule grants: [::] needs IPv4 and IPv6; else 0 */
-        bool wants_unit;    /* the peer's unit is unknown, and a rule hangs on it */
+        uint32_t rule;   /* the rule that decided, RULESET_NONE: none */
+        uint8_t family;  /* of what no rule grants: [::] needs IPv4 and IPv6; else 0 */
+        bool wants_unit; /* the peer's unit is unknown, and a rule hangs on it */
 };
 
 struct verdict

@@ -83,15 +83,17 @@ static uint32_t overflow_id(const char *map_path, const char *overflow_path) {
 
 /* Linux 6.5 and later answer with a pidfd of the other end, here of this process itself. */
 static bool has_peer_pidfd(void) {
-        _cleanup_fd_ int a = -1, b = -1, pidfd = -1;
+        int pair[2], pidfd = -1;
         socklen_t size = sizeof(pidfd);
-        int pair[2];
+        bool has;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return false;
-        a = pair[0];
-        b = pair[1];
-        return getsockopt(a, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0;
+        has = getsockopt(pair[0], SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0;
+        close_fd(pidfd);
+        close_fd(pair[0]);
+        close_fd(pair[1]);
+        return has;
 }
 
 void compile_facts_read(struct compile_facts *ret) {

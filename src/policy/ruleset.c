@@ -12,8 +12,7 @@ uint32_t ruleset_hash(uint32_t kind, uint32_t id, uint32_t slots) {
         return (uint32_t)(h >> 32) & (slots - 1);
 }
 
-const struct ruleset_slot *
-ruleset_find(const struct ruleset *rules, uint32_t kind, uint32_t id) {
+const struct ruleset_slot *ruleset_find(const struct ruleset *rules, uint32_t kind, uint32_t id) {
         uint32_t mask = rules->header->slots - 1;
         uint32_t at = ruleset_hash(kind, id, rules->header->slots);
 
@@ -74,7 +73,7 @@ static bool rules_valid(const struct ruleset *r) {
 
 int ruleset_open(const void *memory, size_t size, struct ruleset *ret) {
         const struct ruleset_header *h = memory;
-        struct ruleset r = {.header = h};
+        struct ruleset r = { .header = h };
 
         if (size < sizeof(*h) || memcmp(h->magic, RULESET_MAGIC, sizeof(h->magic)) != 0)
                 return -EBADMSG;

@@ -42,15 +42,15 @@ enum {
 
 struct ruleset_header {
         char magic[8];
-        uint64_t size;         /* of the whole block, in bytes */
-        uint32_t slots;        /* a power of two, at most half of them taken */
+        uint64_t size;  /* of the whole block, in bytes */
+        uint32_t slots; /* a power of two, at most half of them taken */
         uint32_t spans;
         uint32_t rules;
         uint32_t gids;
         uint32_t text;         /* bytes; the last one is NUL */
         uint32_t overflow_uid; /* what an unmapped uid shows as, RULESET_NONE if all are mapped */
         uint32_t overflow_gid;
-        uint32_t port_max;     /* the highest port that this policy may grant */
+        uint32_t port_max; /* the highest port that this policy may grant */
 };
 
 struct ruleset_slot {
@@ -70,11 +70,11 @@ struct ruleset_span {
 };
 
 struct ruleset_rule {
-        uint32_t flags;       /* RULE_… */
-        uint32_t uid;         /* RULESET_NONE: any */
+        uint32_t flags;        /* RULE_… */
+        uint32_t uid;          /* RULESET_NONE: any */
         uint32_t gids, n_gids; /* the peer must be in all of these */
-        uint32_t unit;        /* offset of a glob in text; RULESET_NONE: any */
-        uint32_t path;        /* offset of the file's name in text */
+        uint32_t unit;         /* offset of a glob in text; RULESET_NONE: any */
+        uint32_t path;         /* offset of the file's name in text */
         uint32_t line;
 };
 
@@ -96,5 +96,4 @@ int ruleset_open(const void *memory, size_t size, struct ruleset *ret);
 uint32_t ruleset_hash(uint32_t kind, uint32_t id, uint32_t slots);
 
 /* The slot of a subject, or NULL. */
-const struct ruleset_slot *
-ruleset_find(const struct ruleset *rules, uint32_t kind, uint32_t id);
+const struct ruleset_slot *ruleset_find(const struct ruleset *rules, uint32_t kind, uint32_t id);

@@ -12,25 +12,22 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* MFD_NOEXEC_SEAL is refused by kernels before 6.3, and where the sysctl vm.memfd_noexec is set
+/* Returns a descriptor, or -1 with errno.
+ * MFD_NOEXEC_SEAL is refused by kernels before 6.3, and where the sysctl vm.memfd_noexec is set
  * nothing else is allowed. It implies MFD_ALLOW_SEALING. */
 static int new_memfd(void) {
         int fd = memfd_create("lowport-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
         if (fd < 0 && errno == EINVAL)
                 fd = memfd_create("lowport-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        return fd < 0 ? -errno : fd;
+        return fd;
 }
 
 int sealed_new(const void *data, size_t size, int *ret_fd) {
         _cleanup_fd_ int fd = new_memfd();
 
-        if (fd < 0) {
-                int r = fd;
-
-                fd = -1;
-                return r;
-        }
+        if (fd < 0)
+                return -errno;
         for (size_t done = 0; done < size;) {
                 ssize_t n = write(fd, (const char *)data + done, size - done);
 

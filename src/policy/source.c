@@ -134,7 +134,7 @@ static int add_entry(struct policy *policy,
         _cleanup_(free_at) char *full = NULL;
         _cleanup_fd_ int file = -1;
         size_t length = strlen(path);
-        struct stat st;
+        struct stat st = { 0 };
         int r;
 
         if (asprintf(
@@ -237,7 +237,7 @@ static int add_directory(struct policy *policy,
 
 static int add(struct policy *policy, const char *path, bool optional, struct notices *errors) {
         _cleanup_fd_ int fd = -1;
-        struct stat st;
+        struct stat st = { 0 };
         int r = open_source(AT_FDCWD, path, &st, &fd);
 
         if (r == -ENOENT && optional)

@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/suggest.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
-static const char *protocol_name(uint8_t protocol) {
-        switch (protocol) {
-        case IPPROTO_UDP:
-                return "udp";
-        case IPPROTO_SCTP:
-                return "sctp";
-        default:
-                return "tcp";
-        }
-}
+#include "common/endpoint.h"
 
 /* A wildcard is written as no address: who may take all of a family's addresses may as well take
  * one of them, and the line reads better. */
 static void
 suggest_wildcard(const char *who, const struct request *request, char *ret, size_t size) {
-        const char *name = protocol_name(request->protocol);
+        const char *name = endpoint_protocol(request->protocol);
         bool v4 = request->address.family == ADDRESS_V4;
         bool dual = !v4 && (request->flags & LOWPORT_V6ONLY) == 0;
 
@@ -43,21 +33,14 @@ suggest_wildcard(const char *who, const struct request *request, char *ret, size
 }
 
 void suggest_rule(const char *who, const struct request *request, char *ret, size_t size) {
-        bool v4 = request->address.family == ADDRESS_V4;
-        char address[INET6_ADDRSTRLEN] = "";
+        struct address address = request->address;
+        char place[ENDPOINT_TEXT_MAX];
 
-        if (address_is_wildcard(&request->address)) {
+        if (address_is_wildcard(&address)) {
                 suggest_wildcard(who, request, ret, size);
                 return;
         }
-        inet_ntop(v4 ? AF_INET : AF_INET6, request->address.bytes, address, sizeof(address));
-        snprintf(ret,
-                 size,
-                 "allow %s %s %s%s%s:%u",
-                 who,
-                 protocol_name(request->protocol),
-                 v4 ? "" : "[",
-                 address,
-                 v4 ? "" : "]",
-                 request->port);
+        address.scope = 0; /* a rule names no zone */
+        endpoint_format_place(&address, request->port, place, sizeof(place));
+        snprintf(ret, size, "allow %s %s %s", who, endpoint_protocol(request->protocol), place);
 }

@@ -163,7 +163,7 @@ def test_068_when_all_workers_are_taken_the_longest_waiting_client_gives_way(dae
 @pytest.mark.users
 def test_069_a_user_over_its_share_makes_room_from_its_own_and_others_are_served(daemon, alice, bob):
     d = daemon("allow anyone tcp 80", options=[
-        "--workers", 8, "--workers-per-user", 2, "--spare", 2,
+        "--workers", 16, "--workers-per-user", 2, "--spare", 2,
         "--request-timeout", 30, "--idle-timeout", 30])
     other = bob.connect(d)
     other.check("tcp", 80)
@@ -283,7 +283,7 @@ def test_073_a_peer_whose_uid_is_not_mapped_is_denied(daemon, alice):
     os.read(ready[0], 1)
     for which in ("uid_map", "gid_map"):
         with open(f"/proc/{d.pid}/{which}", "w", encoding="ascii") as file:
-            file.write("0 0 1000")
+            file.write("0 0 1\n1 1 999\n")  # 0 may be mapped apart from the rest
     os.write(go[1], b"\n")
     for fd in ready + go:
         os.close(fd)

@@ -41,7 +41,7 @@ ENVIRONMENT = {
     "TMPDIR": "/run/tmp",
     "PYTHONDONTWRITEBYTECODE": "1",
     "LD_LIBRARY_PATH": str(LIB),
-    "LSAN_OPTIONS": "suppressions=/tmp/lsan.supp:print_suppressions=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 
 

@@ -157,7 +157,7 @@ static void the_buffer_grows(void **state) {
         uint32_t number;
 
         library.found = true;
-        library.wants = 1000 * 1000;
+        library.wants = 1000UL * 1000;
         assert_int_equal(names_group(*state, "large", &number), 0);
         assert_true(library.size >= library.wants);
         assert_true(library.calls < 20);
@@ -168,7 +168,7 @@ static void but_not_for_ever(void **state) {
 
         library.wants = SIZE_MAX;
         assert_int_equal(names_group(*state, "endless", &number), -ERANGE);
-        assert_true(library.size <= 64 * 1024 * 1024);
+        assert_true(library.size <= 64UL * 1024 * 1024);
 }
 
 static void without_a_list_of_services(void **state) {

@@ -110,8 +110,8 @@ static void operations(void **state) {
         uint32_t detail;
 
         (void)state;
-        for (uint16_t operation = WIRE_OPEN; operation <= WIRE_CHECK; operation++) {
-                wire.operation = operation;
+        for (int operation = WIRE_OPEN; operation <= WIRE_CHECK; operation++) {
+                wire.operation = (uint16_t)operation;
                 expect(&wire, LOWPORT_GRANTED, 0);
         }
         wire.operation = 0;
