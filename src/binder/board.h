@@ -42,11 +42,6 @@ struct slot {
         /* The parent's wishes. A signal that interrupts what the worker waits in goes with them. */
         _Atomic uint32_t leave;   /* exit when the request in hand is answered */
         _Atomic uint32_t give_up; /* close the connection of this turn, if it still waits */
-
-        /* The record of the request in hand. A worker killed between reply and record leaves it
-         * here, and the parent sends it on. */
-        _Atomic uint32_t has_record;
-        struct record record;
 };
 
 enum { HANDOVER_WORDS = 64 };

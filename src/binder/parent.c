@@ -149,12 +149,11 @@ static int fork_worker(struct parent *p) {
         return 0;
 }
 
-/* What a dead worker leaves: perhaps a record, and a hand-over that others wait for. */
+/* What a dead worker leaves: perhaps a hand-over that others wait for. */
 static void bury(struct parent *p, uint32_t i) {
         struct board *board = p->board;
         struct slot *slot = slot_of(p, i);
 
-        (void)audit_send(board, slot, p->records);
         handover_end(board, slot);
         if (state_of(p, i) == WORKER_STUCK)
                 board->stuck--;

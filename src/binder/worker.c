@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +27,16 @@ struct connection {
         int fd;
         struct peer peer;
         uint32_t turn;
-        bool answered; /* the first request was */
-        bool granted;  /* a socket was sent on it, and may not be read yet */
-        bool silent;   /* no request came in time */
+        uint64_t timeout; /* of recvmsg(2), milliseconds; 0: none was set */
+        bool answered;    /* the first request was */
+        bool granted;     /* a socket was sent on it, and may not be read yet */
+        bool silent;      /* no request came in time */
 };
 
 /* One request on its way: what the client will be told, and what the audit. */
 struct exchange {
         struct wire_reply reply;
-        struct record *record;
+        struct record record;
         int fd;
 };
 
@@ -46,6 +46,11 @@ static void nudge(struct worker *w) {
 
         if (atomic_exchange(&w->board->nudged, 1) == 0)
                 (void)!write(w->nudge, &one, sizeof(one));
+}
+
+static void send_record(struct worker *w, const struct record *record) {
+        if (!audit_send(w->board, w->records, record))
+                nudge(w);
 }
 
 static bool leaving(const struct worker *w) {
@@ -101,33 +106,43 @@ static bool asked_to_close(const struct worker *w, const struct connection *c) {
         return atomic_load(&w->slot->give_up) == c->turn || (leaving(w) && c->answered);
 }
 
-/* Waits for a request. False: the connection is to be closed. */
-static bool wait_for_request(struct worker *w, struct connection *c) {
+/* Makes recvmsg(2) wait for so long; the system call for it is spared while nothing changes. */
+static void set_timeout(struct connection *c, uint64_t milliseconds) {
+        struct timeval timeout = {
+                .tv_sec = (time_t)(milliseconds / 1000),
+                .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000 + 1, /* 0 means for ever */
+        };
+
+        if (c->timeout != milliseconds)
+                (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+        c->timeout = milliseconds;
+}
+
+/* Waits for a request until its deadline. Returns as receive_request() does. */
+static ssize_t wait_for_request(struct worker *w, struct connection *c, struct wire_request *ret) {
         const struct orders *orders = &w->board->orders;
-        struct pollfd poller = { .fd = c->fd, .events = POLLIN };
         uint64_t until =
                 board_now() + (c->answered ? orders->idle_timeout : orders->request_timeout);
 
         board_enter(w->slot, c->answered ? WORKER_NEXT : WORKER_FIRST);
         while (!asked_to_close(w, c)) {
                 uint64_t now = board_now();
-                uint64_t left = now < until ? until - now : 0;
-                int n = poll(&poller, 1, c->granted ? UNREAD_AFTER : (int)left);
+                ssize_t n;
 
-                if (n > 0) /* a client that has closed its end needs no answer */
-                        return (poller.revents & POLLHUP) == 0 && !asked_to_close(w, c);
-                if (n < 0 && errno != EINTR)
-                        return false;
-                if (n < 0)
+                set_timeout(c, c->granted ? UNREAD_AFTER : now < until ? until - now : 0);
+                n = fdpass_receive(c->fd, ret, sizeof(*ret), 0, NULL);
+                if (n == -EINTR)
                         continue;
+                if (n != -EAGAIN)
+                        return asked_to_close(w, c) ? 0 : n;
                 if (!c->granted) {
                         c->silent = !c->answered;
-                        return false; /* the deadline */
+                        return 0; /* the deadline */
                 }
                 c->granted = grant_is_unread(c);
                 atomic_store(&w->slot->unread, c->granted);
         }
-        return false;
+        return 0;
 }
 
 /* Returns the size of the datagram received, 0 when there will be none. A descriptor that comes
@@ -137,11 +152,8 @@ static size_t receive_request(struct worker *w, struct connection *c, struct wir
 
         if (!c->answered)
                 n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
-        if (n == -EAGAIN) {
-                if (!wait_for_request(w, c))
-                        return 0;
-                n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
-        }
+        if (n == -EAGAIN)
+                n = wait_for_request(w, c, ret);
         board_enter(w->slot, WORKER_SERVING);
         return n > 0 ? (size_t)n : 0;
 }
@@ -161,9 +173,9 @@ judge(struct worker *w, struct connection *c, const struct request *request, str
         if (verdict.wants_unit) {
                 _cleanup_fd_ int process = -1;
 
-                x->record->flags |= RECORD_UNIT_UNKNOWN;
+                x->record.flags |= RECORD_UNIT_UNKNOWN;
                 if (peer_open_process(c->fd, &process) == -ESRCH)
-                        x->record->flags |= RECORD_PEER_ENDED;
+                        x->record.flags |= RECORD_PEER_ENDED;
         }
         x->reply.detail = verdict.reason == LOWPORT_NOT_LOW_PORT ? w->rules->header->port_max
                                                                  : verdict.family;
@@ -171,9 +183,9 @@ judge(struct worker *w, struct connection *c, const struct request *request, str
                 const struct ruleset_rule *rule = &w->rules->rules[verdict.rule];
                 const char *path = w->rules->text + rule->path;
 
-                x->reply.line = x->record->line = rule->line;
-                audit_copy_path(x->reply.path, sizeof(x->reply.path), path);
-                audit_copy_path(x->record->path, sizeof(x->record->path), path);
+                x->reply.line = x->record.line = rule->line;
+                (void)stpncpy(x->reply.path, path, sizeof(x->reply.path) - 1);
+                (void)stpncpy(x->record.path, path, sizeof(x->record.path) - 1);
         }
         return verdict.reason;
 }
@@ -190,7 +202,7 @@ static enum lowport_reason open_socket(struct worker *w,
         board_count_user(w->board, c->peer.uid, &connections, &unread);
         if (unread >= w->board->orders.unread_per_user || grant_is_unread(c))
                 return LOWPORT_OVER_LIMIT;
-        r = binding_open(w->board, w->slot, request, &x->fd, &x->record->inode);
+        r = binding_open(w->board, w->slot, request, &x->fd, &x->record.inode);
         x->reply.error = -r;
         return reason_of_error(-r);
 }
@@ -200,8 +212,8 @@ static enum lowport_reason open_socket(struct worker *w,
 static void set_reason(struct exchange *x, enum lowport_reason reason) {
         if (x->reply.error == 0)
                 x->reply.error = reason_error(reason);
-        x->reply.reason = x->record->reason = (uint16_t)reason;
-        x->record->error = x->reply.error;
+        x->reply.reason = x->record.reason = (uint16_t)reason;
+        x->record.error = x->reply.error;
 }
 
 /* Sends the reply, and the socket with it. Where the socket cannot go (the client's end refuses
@@ -212,12 +224,11 @@ static bool send_reply(struct worker *w, struct connection *c, struct exchange *
         if (r == 0 && x->fd >= 0)
                 c->granted = true;
         if (r < 0 && x->fd >= 0) {
-                binding_hand_over(w->board, w->slot, x->fd);
-                x->fd = -1;
                 x->reply.flags = 0;
                 x->reply.error = -r;
                 set_reason(x, reason_of_error(-r));
-                x->record->flags |= RECORD_NOT_TAKEN;
+                x->record.flags |= RECORD_NOT_TAKEN;
+                send_record(w, &x->record);
                 r = fdpass_send(c->fd, &x->reply, sizeof(x->reply), -1);
         }
         return r == 0;
@@ -231,14 +242,14 @@ static bool serve_request(struct worker *w,
                           size_t size) {
         struct exchange x = {
                 .reply = { .version = WIRE_VERSION, .uid = c->peer.uid },
-                .record = audit_begin(w->slot, RECORD_REQUEST, &c->peer),
+                .record = audit_begin(RECORD_REQUEST, &c->peer),
                 .fd = -1,
         };
         struct request request;
         enum lowport_reason reason = wire_decode(wire, size, &request, &x.reply.detail);
         bool sent;
 
-        x.record->generation = w->generation;
+        x.record.generation = w->generation;
         if (size >= 2 * sizeof(uint16_t))
                 x.reply.operation = wire->operation;
         if (reason == LOWPORT_GRANTED && request.operation == WIRE_OWN) {
@@ -250,7 +261,7 @@ static bool serve_request(struct worker *w,
                 return fdpass_send(c->fd, &x.reply, sizeof(x.reply), -1) == 0;
         }
         if (reason == LOWPORT_GRANTED) {
-                audit_request(x.record, &request);
+                audit_request(&x.record, &request);
                 reason = judge(w, c, &request, &x);
         }
         if (reason == LOWPORT_GRANTED && request.operation == WIRE_OPEN)
@@ -258,24 +269,23 @@ static bool serve_request(struct worker *w,
         if (x.fd >= 0)
                 x.reply.flags = WIRE_HAS_DESCRIPTOR;
         set_reason(&x, reason);
+        atomic_fetch_add(&w->board->requests[reason_outcome(reason)], 1);
 
-        audit_commit(w->slot);
+        /* The record goes first: there is no grant without one, whoever is killed when. */
+        send_record(w, &x.record);
         sent = send_reply(w, c, &x);
-        atomic_fetch_add(&w->board->requests[reason_outcome(x.reply.reason)], 1);
         if (x.fd >= 0)
                 binding_hand_over(w->board, w->slot, x.fd);
-        if (!audit_send(w->board, w->slot, w->records))
-                nudge(w);
         return sent;
 }
 
 /* ---- one connection ---- */
 
 static void record_closing(struct worker *w, struct connection *c, enum lowport_reason reason) {
-        audit_begin(w->slot, RECORD_CLOSED, &c->peer)->reason = (uint16_t)reason;
-        audit_commit(w->slot);
-        if (!audit_send(w->board, w->slot, w->records))
-                nudge(w);
+        struct record record = audit_begin(RECORD_CLOSED, &c->peer);
+
+        record.reason = (uint16_t)reason;
+        send_record(w, &record);
 }
 
 /* A connection that had to make room is told so. */

@@ -130,7 +130,7 @@ static void write_spans(const struct policy *policy,
 static void write_rule(struct block *block, const struct rule *rule, struct ruleset_rule *ret) {
         *ret = (struct ruleset_rule){
                 .flags = (rule->allow ? RULE_ALLOW : 0U) | (rule->netns_any ? RULE_NETNS_ANY : 0U),
-                .uid = rule->user.at != NULL ? rule->uid : RULESET_NONE,
+                .uid = rule->user.at != NULL && rule->user_known ? rule->uid : RULESET_NONE,
                 .gids = rule->first_group,
                 .n_gids = rule->n_groups,
                 .unit = rule->unit.at != NULL ? write_text(block, rule->unit) : RULESET_NONE,

@@ -52,6 +52,20 @@ class PolicyTool(unittest.TestCase):
         self.assertIn(f"{two}:1:1: error: ", result.stdout)
         self.assertIn("2 errors\n", result.stdout)
 
+    def test_check_is_not_content_with_the_last_file(self):
+        self.write("bad\n", "a.conf")
+        self.write("allow user 0 tcp 80\n", "b.conf")
+        result = self.run_tool("check", self.folder.name)
+        self.assertEqual(result.returncode, 1)
+
+    def test_check_reads_on_after_a_file_it_cannot_take(self):
+        os.chmod(self.write("", "a.conf"), 0o666)
+        self.write("bad\n", "b.conf")
+        result = self.run_tool("check", self.folder.name)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("a.conf: error: is writable", result.stdout)
+        self.assertIn("b.conf:1:1: error: unknown action", result.stdout)
+
     def test_check_warns_and_is_content(self):
         result = self.run_tool("check", self.write("allow anyone tcp 8080\n"))
         self.assertEqual(result.returncode, 0)
@@ -117,6 +131,10 @@ class PolicyTool(unittest.TestCase):
         result = self.explain(policy, *subject, "netns", "other", "tcp:80")
         self.assertEqual(result.returncode, 121)
         self.assertIn("add:  allow user 1001 unit a.service tcp 80 netns any\n", result.stdout)
+
+    def test_explain_without_any_rule_in_another_namespace(self):
+        result = self.explain("", "user", "1001", "netns", "other", "tcp:80")
+        self.assertIn("add:  allow user 1001 tcp 80 netns any\n", result.stdout)
 
     def test_explain_groups(self):
         policy = "allow group 4711 udp 53\n"

@@ -84,6 +84,23 @@ static void unknown_names_keep_their_place(void **state) {
         fixture_ruleset_done(&fixture);
 }
 
+/* What an unknown name has for a number, 0, must not stand for root. */
+static void unknown_names_are_not_root(void **state) {
+        struct fixture_ruleset fixture = fixture_ruleset("allow user nobodyknows tcp 80\n"
+                                                         "allow group nobodyknows tcp 80\n"
+                                                         "allow user 0 tcp 81\n"
+                                                         "allow group 0 tcp 81\n",
+                                                         &fixture_facts);
+
+        (void)state;
+        assert_int_equal(fixture.rules.header->spans, 2);
+        assert_int_equal(fixture.rules.spans[0].port_low, 81);
+        assert_int_equal(fixture.rules.spans[1].port_low, 81);
+        assert_int_equal(fixture.rules.rules[0].uid, RULESET_NONE);
+        assert_int_equal(fixture.rules.gids[fixture.rules.rules[1].gids], RULESET_NONE);
+        fixture_ruleset_done(&fixture);
+}
+
 static void the_memory_is_sealed(void **state) {
         struct policy *policy = fixture_policy("allow anyone tcp 80");
         int fd = -1, seals;
@@ -227,6 +244,7 @@ int main(void) {
                 cmocka_unit_test(a_rule_becomes_what_it_says),
                 cmocka_unit_test(facts_go_into_the_header),
                 cmocka_unit_test(unknown_names_keep_their_place),
+                cmocka_unit_test(unknown_names_are_not_root),
                 cmocka_unit_test(the_memory_is_sealed),
                 cmocka_unit_test(overflow_ids),
                 cmocka_unit_test(highest_port),

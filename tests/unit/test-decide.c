@@ -361,6 +361,13 @@ static void an_unknown_unit_matches_nothing(void **state) {
         assert_false(verdict.wants_unit);
 }
 
+/* Scattered, so that some meet in the table: neighbours never do. */
+static uint32_t scattered(uint32_t n) {
+        n = (n ^ n >> 16) * 0x7feb352dU;
+        n = (n ^ n >> 15) * 0x846ca68bU;
+        return n ^ n >> 16;
+}
+
 /* Other subjects' rules are neither found nor passed by. */
 static void many_subjects(void **state) {
         static char policy[200 * 1000];
@@ -368,23 +375,23 @@ static void many_subjects(void **state) {
         struct fixture_ruleset fixture;
 
         (void)state;
-        for (unsigned uid = 0; uid < 5000; uid++)
+        for (uint32_t i = 0; i < 5000; i++)
                 used += (size_t)snprintf(policy + used,
                                          sizeof(policy) - used,
                                          "allow user %u tcp %u\n",
-                                         uid,
-                                         1 + uid % 1000);
+                                         scattered(i),
+                                         1 + i % 1000);
         fixture = fixture_ruleset(policy, &fixture_facts);
-        for (uint32_t uid = 0; uid < 5100; uid++) {
-                struct subject subject = { .uid = uid, .same_netns = true };
+        for (uint32_t i = 0; i < 5100; i++) {
+                struct subject subject = { .uid = scattered(i), .same_netns = true };
                 struct request wanted = request("tcp ::1 1");
                 struct verdict verdict;
 
-                wanted.port = (uint16_t)(1 + uid % 1000);
+                wanted.port = (uint16_t)(1 + i % 1000);
                 verdict = decide(&fixture.rules, &subject, &wanted);
-                assert_int_equal(verdict.reason, uid < 5000 ? GRANTED : NO_RULE);
-                if (uid < 5000)
-                        assert_int_equal(verdict.rule, uid);
+                assert_int_equal(verdict.reason, i < 5000 ? GRANTED : NO_RULE);
+                if (i < 5000)
+                        assert_int_equal(verdict.rule, i);
                 wanted.port++;
                 verdict = decide(&fixture.rules, &subject, &wanted);
                 assert_int_equal(verdict.reason, NO_RULE);

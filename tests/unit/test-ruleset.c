@@ -56,6 +56,10 @@ static void spoil_slot(struct copy *copy, int n) {
                 slot->first = UINT32_MAX;
                 slot->count = 2;
                 break;
+        case 4: /* the sum would pass 32 bits */
+                slot->first = 1;
+                slot->count = UINT32_MAX;
+                break;
         default: /* no free slot: a search would not end */
                 for (uint32_t i = 0; i < copy->header->slots; i++)
                         copy->slots[i].kind = SUBJECT_USER;
@@ -92,6 +96,10 @@ static void spoil_rule(struct copy *copy, int n) {
                 break;
         case 3:
                 copy->rules[0].gids = copy->header->gids + 1;
+                break;
+        case 4: /* the sum would pass 32 bits */
+                copy->rules[0].gids = 1;
+                copy->rules[0].n_gids = UINT32_MAX;
                 break;
         default:
                 copy->rules[0].gids = UINT32_MAX;
@@ -166,7 +174,7 @@ static void headers(void **state) {
 
 static void slots(void **state) {
         (void)state;
-        expect_refused(spoil_slot, 5);
+        expect_refused(spoil_slot, 6);
 }
 
 static void spans(void **state) {
@@ -176,7 +184,7 @@ static void spans(void **state) {
 
 static void rules(void **state) {
         (void)state;
-        expect_refused(spoil_rule, 5);
+        expect_refused(spoil_rule, 6);
 }
 
 static void every_truncation_is_refused(void **state) {

@@ -186,6 +186,15 @@ static void every_file_is_looked_at(void **state) {
         assert_string_equal(place->errors.list[1].path, path_of(place, "c.conf"));
 }
 
+/* fstat(2) says that it is empty, as of a file that is being written. */
+static void a_file_that_grows_is_read_to_its_end(void **state) {
+        struct place *place = *state;
+
+        assert_int_equal(source_add(place->policy, "/proc/self/status", &place->errors), 0);
+        assert_true(place->policy->files[0].size > 100);
+        assert_int_equal(place->policy->files[0].text[place->policy->files[0].size - 1], '\n');
+}
+
 static void size_is_limited(void **state) {
         struct place *place = *state;
 
@@ -209,6 +218,8 @@ int main(void) {
                         a_link_is_followed_to_what_is_checked, setup, teardown),
                 cmocka_unit_test_setup_teardown(only_files_are_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(every_file_is_looked_at, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_file_that_grows_is_read_to_its_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(size_is_limited, setup, teardown),
         };
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/inquiry.h"
 #include "policy/suggest.h"
@@ -253,12 +254,37 @@ static void words_that_say_nothing(void **state) {
         }
 }
 
+/* The effective group need not be one of the supplementary ones. */
+static void the_caller(void **state) {
+        struct inquiry inquiry;
+        struct subject subject;
+        bool found = false;
+
+        (void)state;
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(setegid(4711), 0);
+        assert_int_equal(inquiry_of_caller(&inquiry), 0);
+        assert_int_equal(setegid(getgid()), 0);
+        subject = inquiry_subject(&inquiry, 1);
+        assert_int_equal(subject.uid, 0);
+        for (size_t i = 0; i < subject.n_gids; i++)
+                found = found || subject.gids[i] == 4711;
+        assert_true(found);
+        inquiry_done(&inquiry);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(suggestions_grant),      cmocka_unit_test(near_misses),
-                cmocka_unit_test(the_nearest_come_first), cmocka_unit_test(namespaces_and_units),
-                cmocka_unit_test(the_rules_that_decided), cmocka_unit_test(nobody_in_particular),
-                cmocka_unit_test(subjects_in_words),      cmocka_unit_test(words_that_say_nothing),
+                cmocka_unit_test(suggestions_grant),
+                cmocka_unit_test(near_misses),
+                cmocka_unit_test(the_nearest_come_first),
+                cmocka_unit_test(namespaces_and_units),
+                cmocka_unit_test(the_rules_that_decided),
+                cmocka_unit_test(nobody_in_particular),
+                cmocka_unit_test(subjects_in_words),
+                cmocka_unit_test(words_that_say_nothing),
+                cmocka_unit_test(the_caller),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
