@@ -58,6 +58,8 @@ struct board {
         _Atomic uint32_t crowd;  /* a uid is over its share of connections; see `crowded` */
         _Atomic uint32_t crowded;
 
+        _Atomic uint32_t leader; /* a futex, see leader.h */
+
         /* By port: how many hand-overs have ended (a futex), and how many workers wait for one. */
         _Atomic uint32_t handed[HANDOVER_WORDS], handover_waiters[HANDOVER_WORDS];
 

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "binder/leader.h"
+
 enum { PATIENCE = 1000 }; /* milliseconds */
 
 static uint32_t word_of(uint32_t port) {
@@ -39,6 +41,7 @@ static void wait_for_end(struct handover *h, uint64_t milliseconds) {
         };
         _Atomic uint32_t *word = &h->board->handed[word_of(h->port)];
 
+        leader_step_down(h->board, h->self);
         atomic_fetch_add(&h->board->handover_waiters[word_of(h->port)], 1);
         if (is_handed_over(h))
                 (void)syscall(SYS_futex, word, FUTEX_WAIT, h->seen, &timeout, NULL, 0);

@@ -17,6 +17,7 @@
 #include "binder/audit.h"
 #include "binder/board.h"
 #include "binder/handover.h"
+#include "binder/leader.h"
 #include "binder/peer.h"
 #include "binder/worker.h"
 #include "common/cleanup.h"
@@ -149,12 +150,13 @@ static int fork_worker(struct parent *p) {
         return 0;
 }
 
-/* What a dead worker leaves: perhaps a hand-over that others wait for. */
+/* What a dead worker leaves: perhaps a hand-over that others wait for, perhaps the lead. */
 static void bury(struct parent *p, uint32_t i) {
         struct board *board = p->board;
         struct slot *slot = slot_of(p, i);
 
         handover_end(board, slot);
+        leader_step_down(board, slot);
         if (state_of(p, i) == WORKER_STUCK)
                 board->stuck--;
         else

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "binder/audit.h"
 #include "binder/binding.h"
+#include "binder/leader.h"
 #include "binder/peer.h"
 #include "binder/reason.h"
 #include "common/cleanup.h"
@@ -27,10 +29,9 @@ struct connection {
         int fd;
         struct peer peer;
         uint32_t turn;
-        uint64_t timeout; /* of recvmsg(2), milliseconds; 0: none was set */
-        bool answered;    /* the first request was */
-        bool granted;     /* a socket was sent on it, and may not be read yet */
-        bool silent;      /* no request came in time */
+        bool answered; /* the first request was */
+        bool granted;  /* a socket was sent on it, and may not be read yet */
+        bool silent;   /* no request came in time */
 };
 
 /* One request on its way: what the client will be told, and what the audit. */
@@ -79,8 +80,11 @@ static void turn_away(struct worker *w, int error) {
 /* Returns a connection, or -1 when there is none and the worker should look around. */
 static int accept_connection(struct worker *w) {
         static const struct timespec pause = { .tv_nsec = 10000000 };
-        int fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
+        int fd;
 
+        if (!leader_become(w->board, w->slot))
+                return -1;
+        fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0 || errno == EINTR)
                 return fd;
         if ((errno == EMFILE || errno == ENFILE) && w->reserve >= 0)
@@ -106,20 +110,23 @@ static bool asked_to_close(const struct worker *w, const struct connection *c) {
         return atomic_load(&w->slot->give_up) == c->turn || (leaving(w) && c->answered);
 }
 
-/* Makes recvmsg(2) wait for so long; the system call for it is spared while nothing changes. */
-static void set_timeout(struct connection *c, uint64_t milliseconds) {
-        struct timeval timeout = {
-                .tv_sec = (time_t)(milliseconds / 1000),
-                .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000 + 1, /* 0 means for ever */
+/* Waits until the client has sent something or is gone; while this worker leads, also for other
+ * clients, for whom it then steps down. Returns what poll(2) does for the connection alone. */
+static int wait_for_client(struct worker *w, const struct connection *c, uint64_t milliseconds) {
+        struct pollfd pollers[] = {
+                { .fd = c->fd, .events = POLLIN },
+                { .fd = w->listener, .events = POLLIN },
         };
+        int n = poll(pollers, leader_is(w->board, w->slot) ? 2 : 1, (int)milliseconds);
 
-        if (c->timeout != milliseconds)
-                (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-        c->timeout = milliseconds;
+        if (n <= 0 || pollers[0].revents != 0)
+                return n;
+        leader_step_down(w->board, w->slot);
+        return poll(pollers, 1, (int)milliseconds);
 }
 
-/* Waits for a request until its deadline. Returns as receive_request() does. */
-static ssize_t wait_for_request(struct worker *w, struct connection *c, struct wire_request *ret) {
+/* False: the connection is to be closed. */
+static bool wait_for_request(struct worker *w, struct connection *c) {
         const struct orders *orders = &w->board->orders;
         uint64_t until =
                 board_now() + (c->answered ? orders->idle_timeout : orders->request_timeout);
@@ -127,22 +134,23 @@ static ssize_t wait_for_request(struct worker *w, struct connection *c, struct w
         board_enter(w->slot, c->answered ? WORKER_NEXT : WORKER_FIRST);
         while (!asked_to_close(w, c)) {
                 uint64_t now = board_now();
-                ssize_t n;
+                uint64_t left = now < until ? until - now : 0;
+                int n = wait_for_client(w, c, c->granted ? UNREAD_AFTER : left);
 
-                set_timeout(c, c->granted ? UNREAD_AFTER : now < until ? until - now : 0);
-                n = fdpass_receive(c->fd, ret, sizeof(*ret), 0, NULL);
-                if (n == -EINTR)
+                if (n > 0)
+                        return !asked_to_close(w, c);
+                if (n < 0 && errno != EINTR)
+                        return false;
+                if (n < 0)
                         continue;
-                if (n != -EAGAIN)
-                        return asked_to_close(w, c) ? 0 : n;
                 if (!c->granted) {
                         c->silent = !c->answered;
-                        return 0; /* the deadline */
+                        return false; /* the deadline */
                 }
                 c->granted = grant_is_unread(c);
                 atomic_store(&w->slot->unread, c->granted);
         }
-        return 0;
+        return false;
 }
 
 /* Returns the size of the datagram received, 0 when there will be none. A descriptor that comes
@@ -152,8 +160,8 @@ static size_t receive_request(struct worker *w, struct connection *c, struct wir
 
         if (!c->answered)
                 n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
-        if (n == -EAGAIN)
-                n = wait_for_request(w, c, ret);
+        if (n == -EAGAIN && wait_for_request(w, c))
+                n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
         board_enter(w->slot, WORKER_SERVING);
         return n > 0 ? (size_t)n : 0;
 }
@@ -345,6 +353,8 @@ static bool serve_connection(struct worker *w, int fd) {
                 size_t size;
 
                 atomic_store(&w->slot->uid, c.peer.uid);
+                if (!c.peer.closed_to_descriptors)
+                        leader_step_down(w->board, w->slot); /* receiving may take for ever */
                 check_crowd(w, c.peer.uid);
                 while ((size = receive_request(w, &c, &wire)) > 0 &&
                        serve_request(w, &c, &wire, size))
@@ -372,5 +382,6 @@ void worker_run(struct worker *w) {
                 if (fd >= 0)
                         again = serve_connection(w, fd);
         }
+        leader_step_down(w->board, w->slot);
         _exit(EXIT_SUCCESS);
 }
