@@ -110,8 +110,9 @@ static bool asked_to_close(const struct worker *w, const struct connection *c) {
         return atomic_load(&w->slot->give_up) == c->turn || (leaving(w) && c->answered);
 }
 
-/* Waits until the client has sent something or is gone; while this worker leads, also for other
- * clients, for whom it then steps down. Returns what poll(2) does for the connection alone. */
+/* Waits until the client has sent something (1), or the time is over (0). -ECONNRESET: it has closed
+ * its end, and needs no answer. While this worker leads it watches for other clients as well, and
+ * steps down for them. */
 static int wait_for_client(struct worker *w, const struct connection *c, uint64_t milliseconds) {
         struct pollfd pollers[] = {
                 { .fd = c->fd, .events = POLLIN },
@@ -119,10 +120,13 @@ static int wait_for_client(struct worker *w, const struct connection *c, uint64_
         };
         int n = poll(pollers, leader_is(w->board, w->slot) ? 2 : 1, (int)milliseconds);
 
-        if (n <= 0 || pollers[0].revents != 0)
-                return n;
-        leader_step_down(w->board, w->slot);
-        return poll(pollers, 1, (int)milliseconds);
+        if (n > 0 && pollers[0].revents == 0) {
+                leader_step_down(w->board, w->slot);
+                n = poll(pollers, 1, (int)milliseconds);
+        }
+        if (n > 0)
+                return (pollers[0].revents & POLLHUP) != 0 ? -ECONNRESET : 1;
+        return n < 0 ? -errno : 0;
 }
 
 /* False: the connection is to be closed. */
@@ -137,12 +141,10 @@ static bool wait_for_request(struct worker *w, struct connection *c) {
                 uint64_t left = now < until ? until - now : 0;
                 int n = wait_for_client(w, c, c->granted ? UNREAD_AFTER : left);
 
-                if (n > 0)
-                        return !asked_to_close(w, c);
-                if (n < 0 && errno != EINTR)
-                        return false;
-                if (n < 0)
+                if (n == -EINTR)
                         continue;
+                if (n != 0)
+                        return n > 0 && !asked_to_close(w, c);
                 if (!c->granted) {
                         c->silent = !c->answered;
                         return false; /* the deadline */
