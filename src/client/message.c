@@ -20,10 +20,10 @@ static const struct text {
         const char *sentence;
 } texts[] = {
         { LOWPORT_GRANTED, 0, "granted", "granted" },
-        { LOWPORT_RULE_DENIES, EACCES, "denied by a rule", "denied to uid {uid} by {rule}" },
+        { LOWPORT_RULE_DENIES, EACCES, "a rule denies it", "denied to uid {uid} by {rule}" },
         { LOWPORT_NO_RULE,
           EACCES,
-          "denied, no rule allows it",
+          "no rule allows it",
           "denied: no rule allows {lacks} to uid {uid}" },
         { LOWPORT_ADDRESS_IN_USE,
           EADDRINUSE,

@@ -86,16 +86,21 @@ static void describe_endpoint(const struct record *record, char ret[ENDPOINT_TEX
                         record->protocol, &address, record->port, v6only, ret, ENDPOINT_TEXT_MAX);
 }
 
+/* The rule alone says why when it decided; when the kernel refused, both have a part in it. */
 static const char *describe_reason(struct entry *entry, const struct record *record) {
-        if (record->reason == LOWPORT_GRANTED && (record->flags & RECORD_NOT_TAKEN) != 0)
-                return put(entry, ", which it did not take: %s", strerror(record->error));
-        if (record->line != 0)
-                return put(entry, " by %s:%u", record->path, record->line);
-        if (record->reason == LOWPORT_BIND_FAILED || record->reason == LOWPORT_EXHAUSTED)
-                return put(entry, ": %s", strerror(record->error));
+        bool by_kernel =
+                record->reason == LOWPORT_BIND_FAILED || record->reason == LOWPORT_EXHAUSTED;
+        const char *why = by_kernel ? strerror(record->error) : lowport_reason_text(record->reason);
+
+        if ((record->flags & RECORD_NOT_TAKEN) != 0)
+                return put(entry, ": the client did not take it: %s", why);
         if (record->reason == LOWPORT_TIMED_OUT)
                 return ": no request came in time";
-        return put(entry, ": %s", lowport_reason_text(record->reason));
+        if (record->reason == LOWPORT_GRANTED || record->reason == LOWPORT_RULE_DENIES)
+                return put(entry, " by %s:%u", record->path, record->line);
+        if (record->line != 0)
+                return put(entry, ": %s, allowed by %s:%u", why, record->path, record->line);
+        return put(entry, ": %s", why);
 }
 
 static const char *

@@ -233,7 +233,7 @@ def test_071_without_descriptors_the_client_is_told_and_the_daemon_lives(daemon,
     with alice.connect(d) as c:
         c.check("tcp", 80)
         workers = d.workers()
-        before = [set_limit(pid, resource.RLIMIT_NOFILE, 1) for pid in workers]
+        before = [set_limit(pid, resource.RLIMIT_NOFILE, 2) for pid in workers]
         c.open("tcp", 80).refused(p.EXHAUSTED, errno.EMFILE)
         for pid, limit in zip(workers, before):
             set_limit(pid, resource.RLIMIT_NOFILE, limit)
