@@ -71,9 +71,9 @@ enum lowport_reason {
 
 /** Flags of lowport_open() and lowport_check(). */
 enum lowport_flags {
-        LOWPORT_V6ONLY = 1 << 0,   /**< an IPv6 wildcard takes IPv6 only (IPV6_V6ONLY) */
+        LOWPORT_V6ONLY = 1 << 0,    /**< an IPv6 wildcard takes IPv6 only (IPV6_V6ONLY) */
         LOWPORT_NO_LISTEN = 1 << 1, /**< TCP, SCTP: bound, but not listening yet */
-        LOWPORT_FREEBIND = 1 << 2, /**< the address need not exist yet (IP_FREEBIND) */
+        LOWPORT_FREEBIND = 1 << 2,  /**< the address need not exist yet (IP_FREEBIND) */
 };
 
 /** One connection to the daemon; opaque. */
@@ -132,8 +132,11 @@ int lowport_open(struct lowport *lp,
  *
  * @return 0; -1 with errno as lowport_open() has it. Parameters as there.
  */
-int lowport_check(
-        struct lowport *lp, int protocol, const char *address, uint16_t port, unsigned flags);
+int lowport_check(struct lowport *lp,
+                  int protocol,
+                  const char *address,
+                  uint16_t port,
+                  unsigned flags);
 
 /** Counters since the daemon started, and its state. */
 struct lowport_status {

@@ -51,7 +51,6 @@ struct parent {
         bool ready;    /* the rules in force have been reported */
         bool stopping; /* fork no more */
         uint64_t lost_reported;
-        uint32_t stuck_reported;
 };
 
 /* ---- orders ---- */
@@ -365,7 +364,7 @@ static void replace_rules(struct parent *p, const struct orders *orders, struct 
 /* Returns false when lowportd wants no more. */
 static bool handle_control(struct parent *p) {
         struct orders orders;
-        struct ruleset rules;
+        struct ruleset rules = { 0 };
         int r = receive_orders(p->control, &orders, &rules);
 
         if (r > 0)
@@ -449,7 +448,7 @@ static int set_up_listener(int listener) {
 int parent_run(int control, int listener, int records) {
         struct parent p = { .control = control, .listener = listener, .records = records };
         struct orders orders;
-        struct ruleset rules;
+        struct ruleset rules = { 0 };
         int r = receive_orders(control, &orders, &rules);
 
         if (r <= 0)
@@ -470,7 +469,7 @@ int parent_run(int control, int listener, int records) {
         if (p.children == NULL)
                 return -ENOMEM;
         replace_rules(&p, &orders, rules);
-        if (p.board->workers == 0)
-                return -EAGAIN;
-        return parent_loop(&p);
+        r = p.board->workers > 0 ? parent_loop(&p) : -EAGAIN;
+        free(p.children);
+        return r;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/spec.h"
-#include "common/endpoint.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -168,7 +167,7 @@ static int parse_socket(char *text, struct spec *spec, const struct complaint *c
                             (int)length,
                             text);
         else
-                protocol = find_protocol("tcp", 3);
+                protocol = &protocols[0]; /* tcp */
         spec->request.protocol = protocol->protocol;
         r = parse_place(text, protocol, spec, c);
         if (r < 0)

@@ -54,6 +54,5 @@ int main(int argc, char **argv) {
         r = r < 0 ? EXIT_FAILURE : manager_run(&options, &listener);
 
         listener_remove(&listener);
-        free((void *)options.policies);
         return r;
 }

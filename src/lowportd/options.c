@@ -116,7 +116,6 @@ static bool limit(int option, const char *name, const char *text, struct options
 
 int options_parse(int argc, char **argv, struct options *ret) {
         struct options o = {
-                .policies = calloc((size_t)argc, sizeof(*o.policies)),
                 .record_queue = 4096,
                 .limits = {
                         .version = ORDERS_VERSION,
@@ -130,13 +129,14 @@ int options_parse(int argc, char **argv, struct options *ret) {
         };
         int c, index = 0;
 
-        if (o.policies == NULL) {
-                log_error("no memory");
-                return 2;
-        }
         while ((c = getopt_long(argc, argv, "h", long_options, &index)) >= 0) {
                 switch (c) {
                 case OPTION_POLICY:
+                        if (o.n_policies == POLICIES_MAX) {
+                                log_error("--policy: at most %d; a directory can hold more files",
+                                          POLICIES_MAX);
+                                return 2;
+                        }
                         o.policies[o.n_policies++] = optarg;
                         break;
                 case OPTION_SOCKET:

@@ -9,8 +9,10 @@
 
 #include "common/orders.h"
 
+enum { POLICIES_MAX = 64 };
+
 struct options {
-        const char **policies; /* --policy, in their order */
+        const char *policies[POLICIES_MAX]; /* --policy, in their order */
         size_t n_policies;
         const char *socket; /* NULL: the usual place, or what the service manager passes */
         const char *binder; /* NULL: where it is installed, or beside lowportd */
