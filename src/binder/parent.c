@@ -25,6 +25,7 @@
 
 /* Milliseconds. */
 enum {
+        PATIENCE = 5,   /* of a client when nobody is idle: most are back in microseconds */
         ASK_AGAIN = 20, /* a signal may arrive just before the wait that it is to interrupt */
         GIVE_UP_AFTER =
                 1000,       /* a worker that does not react is killed, and one that does not die */
@@ -308,7 +309,6 @@ static void report_lost_records(struct parent *p) {
  * until something happens. */
 static int tend(struct parent *p) {
         struct board *board = p->board;
-        struct pollfd waiting = { .fd = p->listener, .events = POLLIN };
         uint64_t now = board_now();
         int pause = -1, r = 0;
 
@@ -319,9 +319,6 @@ static int tend(struct parent *p) {
                 r = fork_worker(p);
         if (r < 0)
                 pause = ASK_AGAIN; /* no memory, no process: try again */
-        if (board_count(board, WORKER_IDLE) == 0 && poll(&waiting, 1, 0) > 0)
-                make_room(p, RULESET_NONE, now);
-
         for (uint32_t i = 0; i < board->used; i++) {
                 if (p->children[i].pid == 0)
                         continue;
@@ -355,10 +352,9 @@ static void replace_rules(struct parent *p, const struct orders *orders, struct 
                         ask_to_leave(p, i, now);
         if (old.header != NULL)
                 (void)munmap((void *)(uintptr_t)old.header, old.header->size);
-        /* They are idle no more as far as readiness goes. */
-        for (uint32_t n = 0; n < p->board->orders.spare; n++)
+        for (uint32_t n = 0; n < orders->spare && n < orders->workers; n++)
                 if (fork_worker(p) < 0)
-                        break;
+                        break; /* tend() goes on trying */
 }
 
 /* Returns false when lowportd wants no more. */
@@ -389,19 +385,43 @@ static void stop(struct parent *p) {
         }
 }
 
+/* Nobody is idle, and nobody is making room already: the parent itself looks out for clients. */
+static bool is_full(const struct parent *p) {
+        for (uint32_t i = 0; i < p->board->used; i++)
+                if (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE)
+                        return false;
+        return true;
+}
+
+static bool client_waits(const struct parent *p) {
+        struct pollfd poller = { .fd = p->listener, .events = POLLIN };
+
+        return poll(&poller, 1, 0) > 0;
+}
+
 static int parent_loop(struct parent *p) {
         struct pollfd pollers[] = {
                 { .fd = p->control, .events = POLLIN },
                 { .fd = p->signals, .events = POLLIN },
                 { .fd = p->nudge, .events = POLLIN },
+                { .events = POLLIN },
         };
+        uint64_t waits_since = 0; /* a client waits and nobody is idle, 0: none does */
 
         for (;;) {
                 uint64_t count;
                 int pause = tend(p);
 
-                if (poll(pollers, 3, pause) < 0 && errno != EINTR)
+                pollers[3].fd = waits_since == 0 && is_full(p) ? p->listener : -1;
+                if (poll(pollers, 4, waits_since != 0 ? PATIENCE : pause) < 0 && errno != EINTR)
                         return -errno;
+                if (pollers[3].revents != 0)
+                        waits_since = board_now();
+                if (waits_since != 0 && board_now() > waits_since + PATIENCE) {
+                        if (is_full(p) && client_waits(p))
+                                make_room(p, RULESET_NONE, board_now());
+                        waits_since = 0;
+                }
                 if ((pollers[0].revents & (POLLIN | POLLHUP)) != 0 && !handle_control(p))
                         break;
                 if (pollers[1].revents != 0)

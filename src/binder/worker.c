@@ -60,14 +60,15 @@ static bool leaving(const struct worker *w) {
 
 /* ---- accept ---- */
 
-/* No descriptors left: the reserve makes room to take one client and tell it to come again. */
-static void turn_away(struct worker *w, int error) {
+/* No descriptors left: the reserve makes room to take one client and tell it to come again. Returns
+ * false when not even that was possible. */
+static bool turn_away(struct worker *w, int error) {
         struct wire_reply reply = {
                 .version = WIRE_VERSION,
                 .reason = LOWPORT_EXHAUSTED,
                 .error = error,
         };
-        int fd;
+        _cleanup_fd_ int fd = -1;
 
         w->reserve = close_fd(w->reserve);
         fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -75,6 +76,7 @@ static void turn_away(struct worker *w, int error) {
                 (void)fdpass_send(fd, &reply, sizeof(reply), -1);
         fd = close_fd(fd);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
+        return w->reserve >= 0;
 }
 
 /* Returns a connection, or -1 when there is none and the worker should look around. */
@@ -87,10 +89,9 @@ static int accept_connection(struct worker *w) {
         fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0 || errno == EINTR)
                 return fd;
-        if ((errno == EMFILE || errno == ENFILE) && w->reserve >= 0)
-                turn_away(w, errno);
-        else
-                (void)nanosleep(&pause, NULL); /* no memory: a moment later there may be some */
+        if ((errno == EMFILE || errno == ENFILE) && turn_away(w, errno))
+                return -1;
+        (void)nanosleep(&pause, NULL); /* a moment later there may be some */
         return -1;
 }
 

@@ -17,6 +17,9 @@ bool log_is_journal(void) {
                fstat(STDERR_FILENO, &stat) == 0 && stat.st_dev == device && stat.st_ino == inode;
 }
 
+static void log_line(int priority, const char *format, va_list arguments)
+        __attribute__((format(printf, 2, 0)));
+
 /* One write for the line, so that lines of several processes do not mix. */
 static void log_line(int priority, const char *format, va_list arguments) {
         char line[2048];

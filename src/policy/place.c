@@ -155,7 +155,8 @@ static int check_host_bits(struct parser *parser, uint32_t column, const struct 
         char text[INET6_ADDRSTRLEN] = "";
 
         for (unsigned bit = 0; bit < item->prefix_length; bit++)
-                network[bit / 8] |= item->address[bit / 8] & (uint8_t)(0x80 >> bit % 8);
+                network[bit / 8] =
+                        (uint8_t)(network[bit / 8] | (item->address[bit / 8] & 0x80U >> bit % 8));
         if (memcmp(network, item->address, sizeof(network)) == 0)
                 return 0;
         inet_ntop(v4 ? AF_INET : AF_INET6, network, text, sizeof(text));
