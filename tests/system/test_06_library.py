@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import struct
 import subprocess
 
@@ -146,6 +147,17 @@ def test_205_twenty_thousand_hand_overs_of_one_port_meet_no_stranger(daemon, ali
 def test_206_eight_clients_on_eight_ports_meet_no_stranger(daemon, alice, handover, how):
     d = daemon(f"allow user {alice} tcp 80-87")
     race(alice, handover, d, range(80, 88), 2500, how)
+
+
+@pytest.mark.without_sanitizers
+def test_206_a_worker_slow_to_let_go_makes_the_next_one_wait(daemon, alice, handover):
+    """Each close(2) of the daemon is made to take 3 ms, so that the client is always back first."""
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=close",
+            "-e", "inject=close:delay_enter=3000", *world.capable()]
+    d = daemon(f"allow user {alice} tcp 80-83", prefix=slow)
+    race(alice, handover, d, range(80, 84), 50, "fresh")
+    os.kill(d.manager(), signal.SIGTERM)
+    assert d.ended() == 0
 
 
 def python_block():
