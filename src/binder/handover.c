@@ -67,10 +67,13 @@ bool handover_ended(struct handover *h) {
 }
 
 void handover_end(struct board *board, struct slot *slot) {
-        uint32_t port = atomic_exchange(&slot->handing, 0);
+        uint32_t port = atomic_load(&slot->handing);
 
         if (port == 0)
                 return;
+        /* Counted before and after, so that whoever finds the slot clear finds the count moved. */
+        atomic_fetch_add(&board->handed[word_of(port)], 1);
+        atomic_store(&slot->handing, 0);
         atomic_fetch_add(&board->handed[word_of(port)], 1);
         if (atomic_load(&board->handover_waiters[word_of(port)]) > 0)
                 (void)syscall(SYS_futex,

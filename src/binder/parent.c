@@ -63,7 +63,10 @@ static int map_rules(int fd, struct ruleset *ret) {
         void *memory;
         int r;
 
-        if (fd < 0 || fstat(fd, &stat) < 0 || (fcntl(fd, F_GET_SEALS) & seals) != seals)
+        if (fd < 0 || fstat(fd, &stat) < 0)
+                return -EBADMSG;
+        r = fcntl(fd, F_GET_SEALS); /* -1: not a file that can be sealed */
+        if (r < 0 || (r & seals) != seals)
                 return -EBADMSG;
         memory = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
         if (memory == MAP_FAILED)

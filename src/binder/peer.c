@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 
@@ -90,10 +92,18 @@ int peer_identify(int connection, uint64_t own_netns, struct peer *peer) {
         return 0;
 }
 
-/* A process that has been reaped has no pidfd to give: EINVAL at first, ESRCH since Linux 6.9. */
+/* A process that has been reaped has no pidfd to give: EINVAL at first, ESRCH since Linux 6.9;
+ * since 6.16 it has one, to which no signal can be sent. */
 int peer_open_process(int connection, int *ret_pidfd) {
-        socklen_t size = sizeof(*ret_pidfd);
-        int r = get(connection, SO_PEERPIDFD, ret_pidfd, &size);
+        _cleanup_fd_ int fd = -1;
+        socklen_t size = sizeof(fd);
+        int r = get(connection, SO_PEERPIDFD, &fd, &size);
 
-        return r == -EINVAL ? -ESRCH : r;
+        if (r < 0)
+                return r == -EINVAL ? -ESRCH : r;
+        if (syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) < 0 && errno == ESRCH)
+                return -ESRCH;
+        *ret_pidfd = fd;
+        fd = -1;
+        return 0;
 }

@@ -58,6 +58,17 @@ static bool leaving(const struct worker *w) {
         return atomic_load(&w->slot->leave) != 0;
 }
 
+/* Says a last word. Closing a connection with requests unread would make the client's next call
+ * fail with ECONNRESET, and the word go unheard. */
+static void dismiss(int fd, const struct wire_reply *reply) {
+        char byte;
+
+        (void)fdpass_send(fd, reply, sizeof(*reply), -1);
+        (void)shutdown(fd, SHUT_RD);
+        while (fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) > 0)
+                ;
+}
+
 /* ---- accept ---- */
 
 /* No descriptors left: the reserve makes room to take one client and tell it to come again. Returns
@@ -73,7 +84,7 @@ static bool turn_away(struct worker *w, int error) {
         w->reserve = close_fd(w->reserve);
         fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
-                (void)fdpass_send(fd, &reply, sizeof(reply), -1);
+                dismiss(fd, &reply);
         fd = close_fd(fd);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
         return w->reserve >= 0;
@@ -123,7 +134,7 @@ static int wait_for_client(struct worker *w, const struct connection *c, uint64_
 
         if (n > 0 && pollers[0].revents == 0) {
                 leader_step_down(w->board, w->slot);
-                n = poll(pollers, 1, (int)milliseconds);
+                return -EINTR; /* the deadline is nearer, and this client may be to make room */
         }
         if (n > 0)
                 return (pollers[0].revents & POLLHUP) != 0 ? -ECONNRESET : 1;
@@ -311,7 +322,7 @@ static void make_room(struct worker *w, struct connection *c) {
         if (grant_is_unread(c))
                 atomic_fetch_add(&w->board->abandoned, 1);
         atomic_fetch_add(&w->board->evicted, 1);
-        (void)fdpass_send(c->fd, &reply, sizeof(reply), -1);
+        dismiss(c->fd, &reply);
         record_closing(w, c, LOWPORT_OVER_LIMIT);
 }
 

@@ -75,6 +75,13 @@ static bool is_alive(const struct sockaddr_un *address) {
                            errno != ECONNREFUSED);
 }
 
+/* A file that is in the way stays: a mistyped --socket must not cost it. */
+static bool is_socket(const char *path) {
+        struct stat stat;
+
+        return lstat(path, &stat) == 0 && S_ISSOCK(stat.st_mode);
+}
+
 static int bind_at(int fd, const struct sockaddr_un *address) {
         return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
@@ -96,7 +103,7 @@ static int make(const char *path, struct listener *ret) {
                 return -errno;
 
         r = bind_at(fd, &address);
-        if (r == -EADDRINUSE && !is_alive(&address) && unlink(path) == 0)
+        if (r == -EADDRINUSE && is_socket(path) && !is_alive(&address) && unlink(path) == 0)
                 r = bind_at(fd, &address); /* a daemon that was killed has left it */
         if (r == -EADDRINUSE)
                 log_error("%s: another lowportd listens there; give this one a --socket of its own",

@@ -3,7 +3,9 @@
 /* Opens, closes and opens one port again and again; nobody else wants it, so EADDRINUSE would mean
  * that a worker of the daemon still held it.
  *
- *     handover SOCKET PORT ROUNDS kept|fresh */
+ *     handover SOCKET PORT ROUNDS fresh|kept|turns
+ *
+ * Each request comes on a connection of its own, all on one, or on two in turn. */
 
 #include <err.h>
 #include <errno.h>
@@ -14,37 +16,37 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One socket, on the connection that is kept or on one of its own. */
-static int open_one(struct lowport *kept, const char *path, uint16_t port) {
-        struct lowport *lp = kept != NULL ? kept : lowport_new(path);
+static int open_one(struct lowport *lp, uint16_t port) {
         int fd = lowport_open(lp, IPPROTO_TCP, "127.0.0.1", port, 0, 0);
-        int saved = errno;
 
         if (fd < 0)
                 warnx("%s", lowport_message(lp));
-        if (kept == NULL)
-                lowport_free(lp);
-        errno = saved;
         return fd;
 }
 
 int main(int argc, char **argv) {
         if (argc != 5)
-                errx(2, "usage: handover SOCKET PORT ROUNDS kept|fresh");
+                errx(2, "usage: handover SOCKET PORT ROUNDS fresh|kept|turns");
 
-        const char *path = argv[1];
         uint16_t port = (uint16_t)atoi(argv[2]);
         long rounds = atol(argv[3]);
-        struct lowport *kept = strcmp(argv[4], "kept") == 0 ? lowport_new(path) : NULL;
+        int fresh = strcmp(argv[4], "fresh") == 0, turns = strcmp(argv[4], "turns") == 0;
+        struct lowport *handles[2] = { lowport_new(argv[1]), lowport_new(argv[1]) };
 
         for (long i = 0; i < rounds; i++) {
-                int fd = open_one(kept, path, port);
+                struct lowport **lp = &handles[turns ? i % 2 : 0];
+                int fd = open_one(*lp, port);
 
                 if (fd < 0)
                         err(errno == EADDRINUSE ? 3 : 1, "round %ld", i);
                 close(fd);
+                if (fresh) {
+                        lowport_free(*lp);
+                        *lp = lowport_new(argv[1]);
+                }
         }
-        lowport_free(kept);
+        lowport_free(handles[0]);
+        lowport_free(handles[1]);
         printf("%ld rounds\n", rounds);
         return 0;
 }

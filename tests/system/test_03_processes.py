@@ -248,6 +248,28 @@ def test_055_it_takes_its_socket_from_the_service_manager(daemon, alice):
         waiting.close()
 
 
+def test_055_a_connection_on_which_descriptors_can_arrive_is_a_workers_last(daemon, alice):
+    """A socket that listened before the daemon could close it to descriptors: its kernel, or one
+    before Linux 6.16, lets them arrive on what was connected by then."""
+    place = world.HOME / "early"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(place))
+        place.chmod(0o666)
+        listener.listen(64)
+        early = alice.connect(place)
+        inherit = ["bash", "-c", f"exec 3<&{listener.fileno()} {listener.fileno()}<&-;"
+                   'export LISTEN_FDS=1 LISTEN_FDNAMES=open LISTEN_PID=$$; exec "$@"', "-"]
+        d = daemon(f"allow user {alice} tcp 80", prefix=[*inherit, *world.capable()],
+                   sockets=(listener.fileno(),), options=["--spare", 1])
+    d.socket = place
+    early.open("tcp", 80).granted().close()
+    served_early = set(d.workers())
+    early.close()
+    world.eventually(lambda: not served_early <= set(d.workers()), "the worker's end")
+    with alice.connect(d) as late:
+        late.open("tcp", 80).granted().close()
+
+
 def test_056_without_any_policy_it_starts_denies_and_says_what_to_write(daemon, alice):
     state = world.HOME / "nopolicy.state"
     state.mkdir()
