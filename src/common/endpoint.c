@@ -31,7 +31,7 @@ void endpoint_format_address(const struct address *address, char *ret, size_t si
 
 void endpoint_format_place(const struct address *address, uint16_t port, char *ret, size_t size) {
         bool v6 = address->family == ADDRESS_V6;
-        char text[ENDPOINT_TEXT_MAX];
+        char text[64]; /* INET6_ADDRSTRLEN, and a zone */
 
         endpoint_format_address(address, text, sizeof(text));
         (void)snprintf(ret, size, "%s%s%s:%u", v6 ? "[" : "", text, v6 ? "]" : "", port);
