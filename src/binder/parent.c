@@ -273,14 +273,24 @@ static void make_room(struct parent *p, uint32_t uid, uint64_t now) {
         ask(p, best, now);
 }
 
-static void thin_out_crowd(struct parent *p, uint64_t now) {
+/* A user over its share makes room from its own. Returns false while it still is over it: nothing
+ * of it waits at the moment, or has not gone yet. */
+static bool thin_out_crowd(struct parent *p, uint64_t now) {
         uint32_t uid = p->board->crowded, connections, unread;
 
-        if (atomic_exchange(&p->board->crowd, 0) == 0)
-                return;
+        if (p->board->crowd == 0)
+                return true;
         board_count_user(p->board, uid, &connections, &unread);
-        for (; connections > p->board->orders.workers_per_user; connections--)
+        if (connections <= p->board->orders.workers_per_user) {
+                p->board->crowd = 0;
+                return true;
+        }
+        connections -= p->board->orders.workers_per_user;
+        for (uint32_t i = 0; i < p->board->used && connections > 0; i++)
+                connections -= p->children[i].asked != 0 && slot_of(p, i)->uid == uid;
+        for (; connections > 0; connections--)
                 make_room(p, uid, now);
+        return false;
 }
 
 /* ---- tending ---- */
@@ -316,7 +326,8 @@ static int tend(struct parent *p) {
         int pause = -1, r = 0;
 
         atomic_store(&board->nudged, 0);
-        thin_out_crowd(p, now);
+        if (!thin_out_crowd(p, now))
+                pause = ASK_AGAIN;
         while (!p->stopping && r == 0 && board->workers < board->orders.workers &&
                board_count(board, WORKER_IDLE) < board->orders.spare)
                 r = fork_worker(p);

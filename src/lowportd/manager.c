@@ -111,9 +111,11 @@ static void finish_loading(struct manager *m) {
         if (answer.files == 0)
                 say_no_policy(m);
         r = binder_order(&m->binder, m->options, m->generation + 1, rules);
+        if (r == -EPIPE || r == -ECONNRESET)
+                return; /* the binder is ending, and why comes with its exit status */
         if (r < 0) {
                 log_error("cannot give the binder its rules: %s", strerror(-r));
-                m->failed = true; /* the binder is gone; its end says why */
+                m->failed = true;
                 return;
         }
         m->generation++;
@@ -161,6 +163,8 @@ static void handle_child(struct manager *m, pid_t pid, int status) {
                 log_error("%s", why);
                 m->binder.pid = 0;
                 m->failed = true;
+        } else if (pid == m->auditor && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+                m->auditor = 0; /* no writer is left: the binder is ending */
         } else if (pid == m->auditor) {
                 log_warning("the auditor died, and is started again");
                 start_auditor(m);
@@ -224,10 +228,12 @@ static int start_parts(struct manager *m, struct listener *listener) {
         r = binder_start(&m->binder, m->options, listener->fd, queue[1]);
         (void)close_fd(queue[1]);
         listener_close(listener);
+        if (r == 0)
+                r = privilege_drop();
         if (r < 0)
                 return r;
         start_auditor(m);
-        return m->failed ? -EAGAIN : privilege_drop();
+        return m->failed ? -EAGAIN : 0;
 }
 
 /* How long poll(2) may wait: until the loader's time is up, or the watchdog's. */
