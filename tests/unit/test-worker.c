@@ -241,6 +241,7 @@ static void no_descriptor_left_for_a_client(void **state) {
 
         (void)state;
         request.operation = WIRE_CHECK;
+        assert_int_equal(live_ask(connection, &request).reply.reason, LOWPORT_GRANTED);
         live.faults->accept.error = ENFILE;
         for (int i = 0; i < 10 && answer.reply.reason != LOWPORT_EXHAUSTED; i++) {
                 int other = live_connect();
