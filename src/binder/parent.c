@@ -5,52 +5,29 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "binder/audit.h"
-#include "binder/board.h"
-#include "binder/handover.h"
-#include "binder/leader.h"
 #include "binder/peer.h"
-#include "binder/worker.h"
+#include "binder/pool.h"
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 
 /* Milliseconds. */
 enum {
-        PATIENCE = 5,   /* of a client when nobody is idle: most are back in microseconds */
-        ASK_AGAIN = 20, /* a signal may arrive just before the wait that it is to interrupt */
-        GIVE_UP_AFTER =
-                1000,       /* a worker that does not react is killed, and one that does not die */
-                            /* is left behind */
-        SERVING_MAX = 5000, /* no request takes so long */
-        LOOK_AGAIN = 1000,  /* at workers that are not idle */
-        STOP_AFTER = 2000,  /* requests in hand may end when the binder is to exit */
-};
-
-/* What the parent knows of a worker and no worker can write to. */
-struct child {
-        pid_t pid; /* 0: the slot is free */
-        uint32_t generation;
-        uint64_t asked;  /* since when it is asked to leave or to give up, 0: it is not */
-        uint64_t killed; /* since when it should be dead, 0: it lives */
+        PATIENCE = 5,      /* of a client when nobody is idle: most are back in microseconds */
+        LOOK_AGAIN = 1000, /* whether the queue has room to tell of lost records */
+        STOP_AFTER = 2000, /* requests in hand may end when the binder is to exit */
 };
 
 struct parent {
         int control, listener, records, nudge, signals;
-        uint64_t own_netns;
-        struct board *board;
-        struct child *children; /* one per slot */
+        struct pool pool;
         struct ruleset rules;
-        bool ready;    /* the rules in force have been reported */
-        bool stopping; /* fork no more */
+        bool ready; /* the rules in force have been reported */
         uint64_t lost_reported;
 };
 
@@ -98,277 +75,20 @@ static void send_report(const struct parent *p, uint32_t kind, uint32_t generati
         (void)fdpass_send(p->control, &report, sizeof(report), -1);
 }
 
-/* ---- workers ---- */
-
-static struct slot *slot_of(const struct parent *p, uint32_t i) {
-        return &p->board->slots[i];
-}
-
-static uint32_t state_of(const struct parent *p, uint32_t i) {
-        return atomic_load(&slot_of(p, i)->state);
-}
-
-static _Noreturn void become_worker(struct parent *p, uint32_t i, pid_t parent) {
-        struct worker worker = {
-                .board = p->board,
-                .slot = slot_of(p, i),
-                .rules = &p->rules,
-                .generation = p->board->generation,
-                .own_netns = p->own_netns,
-                .parent = parent,
-                .listener = p->listener,
-                .records = p->records,
-                .nudge = p->nudge,
-        };
-
-        (void)close_fd(p->control);
-        (void)close_fd(p->signals);
-        worker_run(&worker);
-}
-
-/* Returns 0 or a negative errno; -ENOSPC: every slot is taken. */
-static int fork_worker(struct parent *p) {
-        struct board *board = p->board;
-        uint32_t i = 0;
-        pid_t self = getpid(), pid;
-
-        while (i < board->n_slots && p->children[i].pid != 0)
-                i++;
-        if (i == board->n_slots)
-                return -ENOSPC;
-
-        memset(slot_of(p, i), 0, sizeof(struct slot));
-        board_enter(slot_of(p, i), WORKER_IDLE);
-        if (i >= board->used)
-                board->used = i + 1;
-        pid = fork();
-        if (pid < 0) {
-                board_enter(slot_of(p, i), WORKER_NONE);
-                return -errno;
-        }
-        if (pid == 0)
-                become_worker(p, i, self);
-        p->children[i] = (struct child){ .pid = pid, .generation = board->generation };
-        board->workers++;
-        return 0;
-}
-
-/* What a dead worker leaves: perhaps a hand-over that others wait for, perhaps the lead. */
-static void bury(struct parent *p, uint32_t i) {
-        struct board *board = p->board;
-        struct slot *slot = slot_of(p, i);
-
-        handover_end(board, slot);
-        leader_step_down(board, slot);
-        if (state_of(p, i) == WORKER_STUCK)
-                board->stuck--;
-        else
-                board->workers--;
-        board_enter(slot, WORKER_NONE);
-        p->children[i] = (struct child){ 0 };
-        while (board->used > 0 && p->children[board->used - 1].pid == 0)
-                board->used--;
-}
-
-static void reap(struct parent *p) {
-        struct signalfd_siginfo info;
-        pid_t pid;
-
-        (void)!read(p->signals, &info, sizeof(info));
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                for (uint32_t i = 0; i < p->board->n_slots; i++)
-                        if (p->children[i].pid == pid)
-                                bury(p, i);
-}
-
-/* ---- asking, killing, leaving behind ---- */
-
-static void ask(struct parent *p, uint32_t i, uint64_t now) {
-        if (p->children[i].asked == 0)
-                p->children[i].asked = now;
-        (void)kill(p->children[i].pid, SIGUSR1);
-}
-
-static void ask_to_leave(struct parent *p, uint32_t i, uint64_t now) {
-        atomic_store(&slot_of(p, i)->leave, 1);
-        ask(p, i, now);
-}
-
-/* A request to give up is over when the worker has gone on to another connection, or to none. */
-static bool gave_up(const struct parent *p, uint32_t i) {
-        const struct slot *slot = slot_of(p, i);
-        uint32_t state = state_of(p, i);
-
-        return atomic_load(&slot->give_up) != atomic_load(&slot->turn) ||
-               (state != WORKER_FIRST && state != WORKER_NEXT);
-}
-
-/* A process that SIGKILL does not end sits in the kernel and cannot be helped (a descriptor that a
- * client sent may do that, before Linux 6.16). It no longer counts as a worker. */
-static void leave_behind(struct parent *p, uint32_t i) {
-        struct record record = {
-                .kind = RECORD_STUCK,
-                .uid = slot_of(p, i)->uid,
-                .pid = p->children[i].pid,
-                .count = p->board->stuck + 1,
-        };
-
-        board_enter(slot_of(p, i), WORKER_STUCK);
-        p->board->workers--;
-        p->board->stuck++;
-        (void)!write(p->records, &record, sizeof(record));
-}
-
-/* Sees to it that one worker reacts to what it was asked. */
-static void press(struct parent *p, uint32_t i, uint64_t now) {
-        struct child *child = &p->children[i];
-        struct slot *slot = slot_of(p, i);
-        uint32_t state = state_of(p, i);
-        bool hangs = state == WORKER_SERVING && now > slot->since + SERVING_MAX;
-        bool waits = state == WORKER_FIRST && atomic_load(&slot->give_up) != slot->turn;
-
-        if (child->killed != 0) {
-                if (state != WORKER_STUCK && now > child->killed + GIVE_UP_AFTER)
-                        leave_behind(p, i);
-                return;
-        }
-        if (child->asked != 0 && atomic_load(&slot->leave) == 0 && gave_up(p, i))
-                child->asked = 0;
-        if (hangs || (child->asked != 0 && !waits && now > child->asked + GIVE_UP_AFTER)) {
-                child->killed = now;
-                (void)kill(child->pid, SIGKILL);
-        } else if (child->asked != 0) {
-                ask(p, i, now);
-        }
-}
-
-/* The connection that has waited longest on its client makes room, of `uid` or (RULESET_NONE) of
- * anyone. One whose client has not taken the socket it was granted goes last, and only for lack of
- * any other place: its descriptor stays charged to us. */
-static void make_room(struct parent *p, uint32_t uid, uint64_t now) {
-        uint32_t best = RULESET_NONE;
-        uint64_t best_since = UINT64_MAX;
-
-        for (uint32_t i = 0; i < p->board->used; i++) {
-                struct slot *slot = slot_of(p, i);
-                uint32_t state = state_of(p, i);
-                uint64_t since = slot->since;
-
-                if (p->children[i].pid == 0 || p->children[i].asked != 0)
-                        continue;
-                if (state != WORKER_FIRST && state != WORKER_NEXT)
-                        continue;
-                if (uid != RULESET_NONE && (slot->uid != uid || slot->unread != 0))
-                        continue;
-                if (slot->unread != 0)
-                        since |= UINT64_C(1) << 63;
-                if (since < best_since) {
-                        best = i;
-                        best_since = since;
-                }
-        }
-        if (best == RULESET_NONE)
-                return;
-        atomic_store(&slot_of(p, best)->give_up, slot_of(p, best)->turn);
-        ask(p, best, now);
-}
-
-/* A user over its share makes room from its own. Returns false while it still is over it: nothing
- * of it waits at the moment, or has not gone yet. */
-static bool thin_out_crowd(struct parent *p, uint64_t now) {
-        uint32_t uid = p->board->crowded, connections, unread;
-
-        if (p->board->crowd == 0)
-                return true;
-        board_count_user(p->board, uid, &connections, &unread);
-        if (connections <= p->board->orders.workers_per_user) {
-                p->board->crowd = 0;
-                return true;
-        }
-        connections -= p->board->orders.workers_per_user;
-        for (uint32_t i = 0; i < p->board->used && connections > 0; i++)
-                connections -= p->children[i].asked != 0 && slot_of(p, i)->uid == uid;
-        for (; connections > 0; connections--)
-                make_room(p, uid, now);
-        return false;
-}
-
-/* ---- tending ---- */
-
-/* In force means: nothing is decided by older rules any more, but for connections that had been
- * accepted before and have not had their first answer. */
-static bool rules_in_force(const struct parent *p) {
-        for (uint32_t i = 0; i < p->board->used; i++) {
-                uint32_t state = state_of(p, i);
-
-                if (p->children[i].pid != 0 && p->children[i].generation != p->board->generation &&
-                    (state == WORKER_IDLE || state == WORKER_NEXT))
-                        return false;
-        }
-        return true;
-}
-
-static void report_lost_records(struct parent *p) {
-        struct record record = {
-                .kind = RECORD_LOST,
-                .count = p->board->records_lost - p->lost_reported,
-        };
-
-        if (record.count > 0 && write(p->records, &record, sizeof(record)) > 0)
-                p->lost_reported += record.count;
-}
-
-/* Looks after all workers; returns how long, in milliseconds, nothing more needs to be done, or -1:
- * until something happens. */
-static int tend(struct parent *p) {
-        struct board *board = p->board;
-        uint64_t now = board_now();
-        int pause = -1, r = 0;
-
-        atomic_store(&board->nudged, 0);
-        if (!thin_out_crowd(p, now))
-                pause = ASK_AGAIN;
-        while (!p->stopping && r == 0 && board->workers < board->orders.workers &&
-               board_count(board, WORKER_IDLE) < board->orders.spare)
-                r = fork_worker(p);
-        if (r < 0)
-                pause = ASK_AGAIN; /* no memory, no process: try again */
-        for (uint32_t i = 0; i < board->used; i++) {
-                if (p->children[i].pid == 0)
-                        continue;
-                press(p, i, now);
-                if (p->children[i].asked != 0)
-                        pause = ASK_AGAIN;
-                else if (pause < 0 && state_of(p, i) != WORKER_IDLE)
-                        pause = LOOK_AGAIN;
-        }
-        if (!p->ready && rules_in_force(p)) {
-                p->ready = true;
-                send_report(p, REPORT_READY, board->generation, 0);
-        }
-        report_lost_records(p);
-        if (board->records_lost != p->lost_reported && pause < 0)
-                pause = LOOK_AGAIN;
-        return pause;
-}
-
 /* Takes new orders: new workers on the new rules, and the old ones leave. */
 static void replace_rules(struct parent *p, const struct orders *orders, struct ruleset rules) {
-        uint64_t now = board_now();
         struct ruleset old = p->rules;
 
         p->rules = rules;
-        p->board->generation = orders->generation;
-        p->board->rules = rules.header->rules;
+        p->pool.worker.generation = p->pool.board->generation = orders->generation;
+        p->pool.board->rules = rules.header->rules;
         p->ready = false;
-        for (uint32_t i = 0; i < p->board->used; i++)
-                if (p->children[i].pid != 0)
-                        ask_to_leave(p, i, now);
+        pool_dismiss(&p->pool);
         if (old.header != NULL)
                 (void)munmap((void *)(uintptr_t)old.header, old.header->size);
         for (uint32_t n = 0; n < orders->spare && n < orders->workers; n++)
-                if (fork_worker(p) < 0)
-                        break; /* tend() goes on trying */
+                if (pool_fork(&p->pool) < 0)
+                        break; /* pool_tend() goes on trying */
 }
 
 /* Returns false when lowportd wants no more. */
@@ -384,27 +104,51 @@ static bool handle_control(struct parent *p) {
         return r != 0;
 }
 
+/* ---- life ---- */
+
+static void report_lost_records(struct parent *p) {
+        struct record record = {
+                .kind = RECORD_LOST,
+                .count = p->pool.board->records_lost - p->lost_reported,
+        };
+
+        if (record.count > 0 && write(p->records, &record, sizeof(record)) > 0)
+                p->lost_reported += record.count;
+}
+
+/* Sees to the workers, and tells lowportd what there is to tell; returns as pool_tend() does. */
+static int tend(struct parent *p) {
+        int pause;
+
+        atomic_store(&p->pool.board->nudged, 0);
+        pause = pool_tend(&p->pool);
+        if (!p->ready && pool_is_renewed(&p->pool)) {
+                p->ready = true;
+                send_report(p, REPORT_READY, p->pool.worker.generation, 0);
+        }
+        report_lost_records(p);
+        if (p->pool.board->records_lost != p->lost_reported && pause < 0)
+                pause = LOOK_AGAIN;
+        return pause;
+}
+
+static void reap(struct parent *p) {
+        struct signalfd_siginfo info;
+
+        (void)!read(p->signals, &info, sizeof(info));
+        pool_reap(&p->pool);
+}
+
 /* Lets requests in hand end; what is left then dies with the parent. */
 static void stop(struct parent *p) {
         struct pollfd poller = { .fd = p->signals, .events = POLLIN };
         uint64_t until = board_now() + STOP_AFTER;
 
-        p->stopping = true;
-        while (p->board->workers > 0 && board_now() < until) {
-                for (uint32_t i = 0; i < p->board->used; i++)
-                        if (p->children[i].pid != 0)
-                                ask_to_leave(p, i, board_now());
-                if (poll(&poller, 1, ASK_AGAIN) > 0)
+        while (p->pool.workers > 0 && board_now() < until) {
+                pool_dismiss(&p->pool);
+                if (poll(&poller, 1, POOL_ASK_AGAIN) > 0)
                         reap(p);
         }
-}
-
-/* Nobody is idle, and nobody is making room already: the parent itself looks out for clients. */
-static bool is_full(const struct parent *p) {
-        for (uint32_t i = 0; i < p->board->used; i++)
-                if (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE)
-                        return false;
-        return true;
 }
 
 static bool client_waits(const struct parent *p) {
@@ -426,14 +170,14 @@ static int parent_loop(struct parent *p) {
                 uint64_t count;
                 int pause = tend(p);
 
-                pollers[3].fd = waits_since == 0 && is_full(p) ? p->listener : -1;
+                pollers[3].fd = waits_since == 0 && pool_is_full(&p->pool) ? p->listener : -1;
                 if (poll(pollers, 4, waits_since != 0 ? PATIENCE : pause) < 0 && errno != EINTR)
                         return -errno;
                 if (pollers[3].revents != 0)
                         waits_since = board_now();
                 if (waits_since != 0 && board_now() > waits_since + PATIENCE) {
-                        if (is_full(p) && client_waits(p))
-                                make_room(p, RULESET_NONE, board_now());
+                        if (pool_is_full(&p->pool) && client_waits(p))
+                                pool_make_room(&p->pool, RULESET_NONE);
                         waits_since = 0;
                 }
                 if ((pollers[0].revents & (POLLIN | POLLHUP)) != 0 && !handle_control(p))
@@ -481,13 +225,14 @@ static int set_up_listener(int listener) {
 
 int parent_run(int control, int listener, int records) {
         struct parent p = { .control = control, .listener = listener, .records = records };
+        struct worker worker = { .listener = listener, .records = records, .rules = &p.rules };
         struct orders orders;
         struct ruleset rules = { 0 };
         int r = receive_orders(control, &orders, &rules);
 
         if (r <= 0)
                 return r < 0 ? r : -ECONNRESET;
-        r = peer_own_netns(&p.own_netns);
+        r = peer_own_netns(&worker.own_netns);
         if (r == 0)
                 r = set_up_signals(&p.signals);
         if (r == 0)
@@ -495,15 +240,16 @@ int parent_run(int control, int listener, int records) {
         if (r < 0)
                 return r;
 
-        p.nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        p.board = board_new(&orders);
-        if (p.nudge < 0 || p.board == NULL)
+        p.nudge = worker.nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (p.nudge < 0)
                 return -errno;
-        p.children = calloc(p.board->n_slots, sizeof(*p.children));
-        if (p.children == NULL)
-                return -ENOMEM;
+        worker.not_yours[0] = control;
+        worker.not_yours[1] = p.signals;
+        r = pool_open(&p.pool, &orders, &worker);
+        if (r < 0)
+                return r;
         replace_rules(&p, &orders, rules);
-        r = p.board->workers > 0 ? parent_loop(&p) : -EAGAIN;
-        free(p.children);
+        r = p.pool.workers > 0 ? parent_loop(&p) : -EAGAIN;
+        pool_close(&p.pool);
         return r;
 }

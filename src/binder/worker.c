@@ -384,6 +384,8 @@ void worker_run(struct worker *w) {
         /* The workers do not outlive the parent; it may have died before this took hold. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != w->parent)
                 _exit(EXIT_FAILURE);
+        for (size_t i = 0; i < sizeof(w->not_yours) / sizeof(w->not_yours[0]); i++)
+                (void)close_fd(w->not_yours[i]);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
 
         while (again && !leaving(w)) {

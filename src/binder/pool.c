@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "binder/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "binder/handover.h"
+#include "binder/leader.h"
+
+/* Milliseconds. */
+enum {
+        GIVE_UP_AFTER =
+                1000,       /* one that does not react is killed; one that does not die is stuck */
+        SERVING_MAX = 5000, /* no request takes so long */
+        LOOK_AGAIN = 1000,  /* at workers that are not idle */
+};
+
+/* What no worker can write to. */
+struct child {
+        pid_t pid; /* 0: the slot is free */
+        uint32_t generation;
+        uint64_t asked;  /* since when it is asked to leave or to give up, 0: it is not */
+        uint64_t killed; /* since when it should be dead, 0: it lives */
+        bool leaving, stuck;
+};
+
+static struct slot *slot_of(const struct pool *p, uint32_t i) {
+        return &p->board->slots[i];
+}
+
+static uint32_t state_of(const struct pool *p, uint32_t i) {
+        return atomic_load(&slot_of(p, i)->state);
+}
+
+static uint32_t count_idle(const struct pool *p) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < p->used; i++)
+                n += state_of(p, i) == WORKER_IDLE;
+        return n;
+}
+
+static uint32_t count_connections(const struct pool *p, uint32_t uid) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < p->used; i++)
+                n += state_of(p, i) >= WORKER_FIRST && slot_of(p, i)->uid == uid;
+        return n;
+}
+
+static _Noreturn void become_worker(const struct pool *p, uint32_t i, pid_t parent) {
+        struct worker worker = p->worker;
+
+        worker.board = p->board;
+        worker.slot = slot_of(p, i);
+        worker.parent = parent;
+        worker_run(&worker);
+}
+
+/* Returns 0 or a negative errno; -ENOSPC: every slot is taken. */
+int pool_fork(struct pool *p) {
+        uint32_t i = 0;
+        pid_t self = getpid(), pid;
+
+        while (i < p->n_slots && p->children[i].pid != 0)
+                i++;
+        if (i == p->n_slots)
+                return -ENOSPC;
+
+        memset(slot_of(p, i), 0, sizeof(struct slot));
+        board_enter(slot_of(p, i), WORKER_IDLE);
+        if (i >= p->used)
+                p->board->used = p->used = i + 1;
+        pid = fork();
+        if (pid < 0) {
+                board_enter(slot_of(p, i), WORKER_NONE);
+                return -errno;
+        }
+        if (pid == 0)
+                become_worker(p, i, self);
+        p->children[i] = (struct child){ .pid = pid, .generation = p->worker.generation };
+        p->board->workers = ++p->workers;
+        return 0;
+}
+
+/* What a dead worker leaves: perhaps a hand-over that others wait for, perhaps the lead. */
+static void bury(struct pool *p, uint32_t i) {
+        struct slot *slot = slot_of(p, i);
+
+        handover_end(p->board, slot);
+        leader_step_down(p->board, slot);
+        if (p->children[i].stuck)
+                p->board->stuck = --p->stuck;
+        else
+                p->board->workers = --p->workers;
+        board_enter(slot, WORKER_NONE);
+        p->children[i] = (struct child){ 0 };
+        while (p->used > 0 && p->children[p->used - 1].pid == 0)
+                p->used--;
+        p->board->used = p->used;
+}
+
+void pool_reap(struct pool *p) {
+        pid_t pid;
+
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                for (uint32_t i = 0; i < p->used; i++)
+                        if (p->children[i].pid == pid)
+                                bury(p, i);
+}
+
+/* ---- asking, killing, leaving behind ---- */
+
+static void ask(struct pool *p, uint32_t i, uint64_t now) {
+        if (p->children[i].asked == 0)
+                p->children[i].asked = now;
+        (void)kill(p->children[i].pid, SIGUSR1);
+}
+
+void pool_dismiss(struct pool *p) {
+        uint64_t now = board_now();
+
+        for (uint32_t i = 0; i < p->used; i++) {
+                if (p->children[i].pid == 0)
+                        continue;
+                p->children[i].leaving = true;
+                atomic_store(&slot_of(p, i)->leave, 1);
+                ask(p, i, now);
+        }
+}
+
+/* A request to give up is over when the worker has gone on to another connection, or to none. */
+static bool gave_up(const struct pool *p, uint32_t i) {
+        const struct slot *slot = slot_of(p, i);
+        uint32_t state = state_of(p, i);
+
+        return atomic_load(&slot->give_up) != atomic_load(&slot->turn) ||
+               (state != WORKER_FIRST && state != WORKER_NEXT);
+}
+
+/* A process that SIGKILL does not end sits in the kernel and cannot be helped (a descriptor that a
+ * client sent may do that, before Linux 6.16). It no longer counts as a worker. */
+static void leave_behind(struct pool *p, uint32_t i) {
+        struct record record = {
+                .kind = RECORD_STUCK,
+                .uid = slot_of(p, i)->uid,
+                .pid = p->children[i].pid,
+                .count = p->stuck + 1,
+        };
+
+        p->children[i].stuck = true;
+        board_enter(slot_of(p, i), WORKER_STUCK);
+        p->board->workers = --p->workers;
+        p->board->stuck = ++p->stuck;
+        (void)!write(p->worker.records, &record, sizeof(record));
+}
+
+/* Sees to it that one worker reacts to what it was asked. */
+static void press(struct pool *p, uint32_t i, uint64_t now) {
+        struct child *child = &p->children[i];
+        struct slot *slot = slot_of(p, i);
+        uint32_t state = state_of(p, i);
+        bool hangs = state == WORKER_SERVING && now > slot->since + SERVING_MAX;
+        bool waits = state == WORKER_FIRST && atomic_load(&slot->give_up) != slot->turn;
+
+        if (child->killed != 0) {
+                if (!child->stuck && now > child->killed + GIVE_UP_AFTER)
+                        leave_behind(p, i);
+                return;
+        }
+        if (child->asked != 0 && !child->leaving && gave_up(p, i))
+                child->asked = 0;
+        if (hangs || (child->asked != 0 && !waits && now > child->asked + GIVE_UP_AFTER)) {
+                child->killed = now;
+                (void)kill(child->pid, SIGKILL);
+        } else if (child->asked != 0) {
+                ask(p, i, now);
+        }
+}
+
+/* One whose client has not taken the socket it was granted goes last, and only for lack of any other
+ * place: its descriptor stays charged to us. */
+void pool_make_room(struct pool *p, uint32_t uid) {
+        uint32_t best = RULESET_NONE;
+        uint64_t best_since = UINT64_MAX;
+
+        for (uint32_t i = 0; i < p->used; i++) {
+                struct slot *slot = slot_of(p, i);
+                uint32_t state = state_of(p, i);
+                uint64_t since = slot->since;
+
+                if (p->children[i].pid == 0 || p->children[i].asked != 0)
+                        continue;
+                if (state != WORKER_FIRST && state != WORKER_NEXT)
+                        continue;
+                if (uid != RULESET_NONE && (slot->uid != uid || slot->unread != 0))
+                        continue;
+                if (slot->unread != 0)
+                        since |= UINT64_C(1) << 63;
+                if (since < best_since) {
+                        best = i;
+                        best_since = since;
+                }
+        }
+        if (best == RULESET_NONE)
+                return;
+        atomic_store(&slot_of(p, best)->give_up, slot_of(p, best)->turn);
+        ask(p, best, board_now());
+}
+
+/* A user over its share makes room from its own. Returns false while it still is over it: nothing
+ * of it waits at the moment, or has not gone yet. */
+static bool thin_out_crowd(struct pool *p) {
+        uint32_t uid = p->board->crowded, connections;
+
+        if (p->board->crowd == 0)
+                return true;
+        connections = count_connections(p, uid);
+        if (connections <= p->orders.workers_per_user) {
+                p->board->crowd = 0;
+                return true;
+        }
+        connections -= p->orders.workers_per_user;
+        for (uint32_t i = 0; i < p->used && connections > 0; i++)
+                connections -= p->children[i].asked != 0 && slot_of(p, i)->uid == uid;
+        for (; connections > 0; connections--)
+                pool_make_room(p, uid);
+        return false;
+}
+
+/* ---- tending ---- */
+
+bool pool_is_renewed(const struct pool *p) {
+        for (uint32_t i = 0; i < p->used; i++) {
+                uint32_t state = state_of(p, i);
+
+                if (p->children[i].pid != 0 && p->children[i].generation != p->worker.generation &&
+                    (state == WORKER_IDLE || state == WORKER_NEXT))
+                        return false;
+        }
+        return true;
+}
+
+bool pool_is_full(const struct pool *p) {
+        for (uint32_t i = 0; i < p->used; i++)
+                if (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE)
+                        return false;
+        return true;
+}
+
+int pool_tend(struct pool *p) {
+        uint64_t now = board_now();
+        int pause = -1, r = 0;
+
+        if (!thin_out_crowd(p))
+                pause = POOL_ASK_AGAIN;
+        while (r == 0 && p->workers < p->orders.workers && count_idle(p) < p->orders.spare)
+                r = pool_fork(p);
+        if (r < 0)
+                pause = POOL_ASK_AGAIN; /* no memory, no process: try again */
+        for (uint32_t i = 0; i < p->used; i++) {
+                if (p->children[i].pid == 0)
+                        continue;
+                press(p, i, now);
+                if (p->children[i].asked != 0)
+                        pause = POOL_ASK_AGAIN;
+                else if (pause < 0 && state_of(p, i) != WORKER_IDLE)
+                        pause = LOOK_AGAIN;
+        }
+        return pause;
+}
+
+int pool_open(struct pool *p, const struct orders *orders, const struct worker *worker) {
+        struct board *board = board_new(orders);
+
+        if (board == NULL)
+                return -errno;
+        *p = (struct pool){
+                .board = board,
+                .orders = *orders,
+                .n_slots = board->n_slots,
+                .worker = *worker,
+                .children = calloc(board->n_slots, sizeof(*p->children)),
+        };
+        return p->children == NULL ? -ENOMEM : 0;
+}
+
+void pool_close(struct pool *p) {
+        free(p->children);
+        p->children = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The pool: the workers, as their parent sees them. It forks them, replaces what dies, asks, kills,
+ * leaves behind. Workers can write to the board, so whatever the parent relies on is kept here: on
+ * the board it only tells. */
+
+#include "binder/board.h"
+#include "binder/worker.h"
+
+/* A signal may arrive just before the wait that it is to interrupt; milliseconds. */
+enum { POOL_ASK_AGAIN = 20 };
+
+struct pool {
+        struct board *board;
+        struct orders orders;
+        struct worker worker;   /* what every worker starts with */
+        struct child *children; /* one per slot */
+        uint32_t n_slots, used; /* as on the board */
+        uint32_t workers, stuck;
+};
+
+/* Makes a pool without workers. Returns 0 or a negative errno. */
+int pool_open(struct pool *pool, const struct orders *orders, const struct worker *worker);
+void pool_close(struct pool *pool);
+
+/* Forks a worker. Returns 0, or a negative errno; -ENOSPC: every slot is taken. */
+int pool_fork(struct pool *pool);
+
+/* Takes in who has died. */
+void pool_reap(struct pool *pool);
+
+/* Asks all to leave, as soon as the requests in hand are answered. */
+void pool_dismiss(struct pool *pool);
+
+/* The connection that has waited longest on its client makes room, of `uid` or (RULESET_NONE) of
+ * anyone. */
+void pool_make_room(struct pool *pool, uint32_t uid);
+
+/* Looks after all workers; returns how long, in milliseconds, nothing more needs to be done, or -1:
+ * until something happens. */
+int pool_tend(struct pool *pool);
+
+/* Nothing is decided by older rules any more, but for connections that had been accepted before and
+ * have not had their first answer. */
+bool pool_is_renewed(const struct pool *pool);
+
+/* Nobody is idle, and nobody is making room already. */
+bool pool_is_full(const struct pool *pool);
