@@ -80,7 +80,8 @@ static void replace_rules(struct parent *p, const struct orders *orders, struct 
         struct ruleset old = p->rules;
 
         p->rules = rules;
-        p->pool.worker.generation = p->pool.board->generation = orders->generation;
+        p->pool.worker.generation = orders->generation;
+        p->pool.board->generation = orders->generation;
         p->pool.board->rules = rules.header->rules;
         p->ready = false;
         pool_dismiss(&p->pool);
