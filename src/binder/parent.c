@@ -66,7 +66,9 @@ static int receive_orders(int control, struct orders *ret, struct ruleset *ret_r
             ret->workers > WORKERS_LIMIT)
                 return -EBADMSG;
         r = map_rules(fd, ret_rules);
-        return r < 0 ? r : 1;
+        if (r < 0)
+                return r;
+        return ret_rules->header != NULL ? 1 : -EBADMSG; /* what the analyzer cannot know */
 }
 
 static void send_report(const struct parent *p, uint32_t kind, uint32_t generation, int error) {
