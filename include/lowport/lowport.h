@@ -31,6 +31,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,9 @@ extern "C" {
 
 /** The daemon's socket, unless $LOWPORT_SOCKET or the caller names another. */
 #define LOWPORT_SOCKET_PATH "/run/lowport/socket"
+
+/** The daemon's socket for lowport_bind(), unless $LOWPORT_OWN_SOCKET names another. */
+#define LOWPORT_OWN_SOCKET_PATH "/run/lowport/own.socket"
 
 /** Why a request was granted, refused or failed. The first block travels in the protocol, the
  *  second is the library's own. Values never change; later versions may add some. */
@@ -137,6 +141,30 @@ int lowport_check(struct lowport *lp,
                   const char *address,
                   uint16_t port,
                   unsigned flags);
+
+/**
+ * bind(2) for programs without a privilege: the same arguments, the same result, the same errno.
+ *
+ * It calls bind(2) itself and asks the daemon only where that says EACCES for an IP socket; so a
+ * program that uses it also works as root, with the capability, or where the port needs no
+ * privilege. The daemon then binds the very socket `fd` in place: it stays the caller's own, in the
+ * caller's network namespace and cgroup, and every option that was set on it stays set.
+ *
+ * May be called in any thread, and in a child of fork(2). It keeps no state, raises no signal and
+ * leaves no descriptor open. It may take up to 10 seconds where the daemon does not answer.
+ *
+ * Kernel: SO_NETNS_COOKIE, Linux 5.14. The daemon's socket is $LOWPORT_OWN_SOCKET, or
+ * LOWPORT_OWN_SOCKET_PATH; it may be used by root and the members of the group "lowport".
+ *
+ * @param fd       a socket; the caller keeps it. TCP (MPTCP too), UDP or SCTP is for the daemon.
+ * @param addr     the address, as bind(2) takes it.
+ * @param addrlen  its size in bytes; every size that bind(2) accepts.
+ * @return 0; -1 with errno as bind(2) has it: EACCES (no privilege, and the policy does not grant
+ *         it or no daemon answers), EADDRINUSE, EADDRNOTAVAIL, EINVAL, EBADF, ENOTSOCK, ...;
+ *         EAGAIN where the daemon is over a limit and stays so; EMFILE, ENFILE, ENOMEM where
+ *         caller or daemon have none left.
+ */
+int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen);
 
 /** Counters since the daemon started, and its state. */
 struct lowport_status {

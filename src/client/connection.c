@@ -87,9 +87,10 @@ static int wait_for(int fd, short events, const struct deadline *deadline) {
         }
 }
 
-static int send_until(int fd, const void *data, size_t size, const struct deadline *deadline) {
+static int
+send_until(int fd, const void *data, size_t size, int passed, const struct deadline *deadline) {
         for (;;) {
-                int r = fdpass_send(fd, data, size, -1);
+                int r = fdpass_send(fd, data, size, passed);
 
                 if (r == -EAGAIN)
                         r = wait_for(fd, POLLOUT, deadline);
@@ -125,13 +126,14 @@ static bool out_of_descriptors(int fd) {
 ssize_t connection_ask(const struct connection *connection,
                        const void *request,
                        size_t request_size,
+                       int passed,
                        void *reply,
                        size_t reply_size,
                        const struct deadline *deadline,
                        int *ret_fd) {
         int fd = connection->fd;
         ssize_t n;
-        int r = send_until(fd, request, request_size, deadline);
+        int r = send_until(fd, request, request_size, passed, deadline);
 
         /* A daemon that closes a connection may have said why: that is still to be read. */
         if (r < 0 && r != -EPIPE && r != -ECONNRESET)

@@ -29,13 +29,15 @@ void connection_close(struct connection *connection);
 /* True for a connection of this very process. */
 bool connection_usable(const struct connection *connection);
 
-/* Sends one datagram and receives the answer. Returns the answer's size, which may be larger than
- * `reply_size`, or a negative errno: -ECONNRESET, the daemon closed the connection without one;
- * -ETIMEDOUT; -EBADMSG, more than one descriptor came with it; -EMFILE, one came and there was no
- * room. With the size, `ret_fd` gets the descriptor or -1. */
+/* Sends one datagram, with the descriptor `passed` unless it is -1, and receives the answer. Returns
+ * the answer's size, which may be larger than `reply_size`, or a negative errno: -ECONNRESET, the
+ * daemon closed the connection without one; -ETIMEDOUT; -EBADMSG, more than one descriptor came
+ * with it; -EMFILE, one came and there was no room. With the size, `ret_fd` gets the descriptor or
+ * -1. */
 ssize_t connection_ask(const struct connection *connection,
                        const void *request,
                        size_t request_size,
+                       int passed,
                        void *reply,
                        size_t reply_size,
                        const struct deadline *deadline,

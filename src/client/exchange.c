@@ -35,13 +35,20 @@ static enum lowport_reason reason_of(int error) {
  * without an answer, -EPROTO for an answer that is none, or another negative errno. */
 static int ask(struct connection *connection,
                const struct wire_request *request,
+               int passed,
                const struct deadline *deadline,
                struct wire_reply *ret,
                int *ret_fd) {
         struct wire_reply reply;
         _cleanup_fd_ int fd = -1;
-        ssize_t n = connection_ask(
-                connection, request, sizeof(*request), &reply, sizeof(reply), deadline, &fd);
+        ssize_t n = connection_ask(connection,
+                                   request,
+                                   sizeof(*request),
+                                   passed,
+                                   &reply,
+                                   sizeof(reply),
+                                   deadline,
+                                   &fd);
 
         if (n < 0)
                 return n == -EBADMSG ? -EPROTO : (int)n;
@@ -53,32 +60,56 @@ static int ask(struct connection *connection,
         return 0;
 }
 
+/* What a request takes on one connection. OWN is preceded by CHECK: the daemon lets no descriptor
+ * come before the policy has granted what it is for. */
+static int converse(struct connection *connection,
+                    const struct wire_request *request,
+                    int passed,
+                    const struct deadline *deadline,
+                    struct wire_reply *ret,
+                    int *ret_fd) {
+        struct wire_request check = *request;
+
+        if (request->operation == WIRE_OWN) {
+                int r;
+
+                check.operation = WIRE_CHECK;
+                r = ask(connection, &check, -1, deadline, ret, ret_fd);
+                if (r < 0 || ret->reason != LOWPORT_GRANTED)
+                        return r;
+        }
+        return ask(connection, request, passed, deadline, ret, ret_fd);
+}
+
 /* Asks on the kept connection, if there is one and the daemon has not closed it meanwhile, as it
  * does with idle ones and when it takes a new policy; else on a fresh one. */
 static int ask_connected(struct lowport *lp,
                          const struct wire_request *request,
+                         int passed,
                          const struct deadline *deadline,
                          struct wire_reply *ret,
                          int *ret_fd) {
         int r = -ECONNRESET;
 
         if (connection_usable(&lp->connection))
-                r = ask(&lp->connection, request, deadline, ret, ret_fd);
+                r = converse(&lp->connection, request, passed, deadline, ret, ret_fd);
         if (r == -ECONNRESET) {
                 connection_close(&lp->connection);
                 r = connection_open(&lp->connection, lp->path, deadline);
                 if (r >= 0)
-                        r = ask(&lp->connection, request, deadline, ret, ret_fd);
+                        r = converse(&lp->connection, request, passed, deadline, ret, ret_fd);
         }
         /* After an error an answer may still be on its way, and would be taken for the next one's.
-         * Over a limit, a connection that is kept would be part of the trouble. */
-        if (r < 0 || ret->reason == LOWPORT_OVER_LIMIT)
+         * Over a limit, a connection that is kept would be part of the trouble. After OWN the daemon
+         * closes it. */
+        if (r < 0 || ret->reason == LOWPORT_OVER_LIMIT || request->operation == WIRE_OWN)
                 connection_close(&lp->connection);
         return r;
 }
 
 int exchange(struct lowport *lp,
              const struct wire_request *request,
+             int passed,
              const struct deadline *deadline,
              struct wire_reply *ret,
              int *ret_fd,
@@ -91,7 +122,7 @@ int exchange(struct lowport *lp,
         if (deadline->at < patience.at)
                 patience = *deadline;
         do {
-                r = ask_connected(lp, request, deadline, ret, ret_fd);
+                r = ask_connected(lp, request, passed, deadline, ret, ret_fd);
                 /* What the daemon has said counts more than that no time was left to ask again. */
                 if (r == -ETIMEDOUT && over_limit)
                         return 0;

@@ -9,12 +9,14 @@
 
 enum { TIMEOUT_DEFAULT = 10000, TIMEOUT_MAX = 3600000 };
 
-int handle_init(struct lowport *lp, const char *path) {
-        /* A setuid program does not let its caller choose the daemon. */
+/* A setuid program does not let its caller choose the daemon. */
+static const char *choose_path(const char *path, const char *variable, const char *usual) {
         if (path == NULL)
-                path = secure_getenv("LOWPORT_SOCKET");
-        if (path == NULL || path[0] == '\0')
-                path = LOWPORT_SOCKET_PATH;
+                path = secure_getenv(variable);
+        return path == NULL || path[0] == '\0' ? usual : path;
+}
+
+static int init(struct lowport *lp, const char *path) {
         if (strlen(path) >= sizeof(lp->path))
                 return -ENAMETOOLONG;
         memcpy(lp->path, path, strlen(path) + 1);
@@ -22,6 +24,14 @@ int handle_init(struct lowport *lp, const char *path) {
         lp->timeout = TIMEOUT_DEFAULT;
         handle_reset(lp);
         return 0;
+}
+
+int handle_init(struct lowport *lp, const char *path) {
+        return init(lp, choose_path(path, "LOWPORT_SOCKET", LOWPORT_SOCKET_PATH));
+}
+
+int handle_init_own(struct lowport *lp, const char *path) {
+        return init(lp, choose_path(path, "LOWPORT_OWN_SOCKET", LOWPORT_OWN_SOCKET_PATH));
 }
 
 void handle_done(struct lowport *lp) {

@@ -24,6 +24,9 @@ struct lowport {
 
 /* Returns 0 or -ENAMETOOLONG. `path` as lowport_new() takes it. */
 int handle_init(struct lowport *lp, const char *path);
+
+/* The same for the socket of the own mode: $LOWPORT_OWN_SOCKET, or LOWPORT_OWN_SOCKET_PATH. */
+int handle_init_own(struct lowport *lp, const char *path);
 void handle_done(struct lowport *lp);
 
 /* A call begins: forgets how the last one ended. */

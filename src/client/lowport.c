@@ -84,7 +84,7 @@ static int ask(struct lowport *lp,
                struct wire_reply *ret,
                int *ret_fd) {
         enum lowport_reason reason;
-        int r = exchange(lp, request, deadline, ret, ret_fd, &reason);
+        int r = exchange(lp, request, -1, deadline, ret, ret_fd, &reason);
 
         if (r < 0)
                 return fail(lp, reason, -r, NULL);
