@@ -179,13 +179,19 @@ struct lowport_status {
         uint64_t records_lost;     /**< audit records that found their queue full */
         uint32_t generation;       /**< how many times a policy was loaded */
         uint32_t rules;            /**< in the policy in force */
-        uint32_t workers;          /**< processes that serve */
+        uint32_t workers;          /**< processes that serve the open mode */
         uint32_t workers_idle;     /**< of these, free for the next client */
         uint32_t workers_stuck;    /**< left behind, because the kernel does not let them go */
-        uint32_t workers_max;      /**< limit in all */
-        uint32_t workers_per_user; /**< limit per uid */
+        uint32_t workers_max;      /**< limit of `workers` */
+        uint32_t workers_per_user; /**< limit of connections per uid, in both modes */
         uint32_t protections;      /**< reserved, 0 */
         char version[32];          /**< the daemon's release */
+        uint32_t own_workers;      /**< processes that serve the own mode */
+        uint32_t own_workers_idle; /**< of these, free for the next client */
+        uint32_t own_workers_max;  /**< limit of `own_workers` and stuck ones together */
+        uint32_t own_per_user;     /**< limit of sockets that a uid may have sent at once */
+        uint32_t stuck_uid;        /**< the uid that most of `workers_stuck` served */
+        uint32_t stuck_of_uid;     /**< how many those are; 0: `stuck_uid` means nothing */
 };
 
 /**

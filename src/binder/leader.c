@@ -12,8 +12,12 @@ static uint32_t name_of(const struct board *board, const struct slot *slot) {
         return (uint32_t)(slot - board->slots) + 1;
 }
 
-bool leader_is(const struct board *board, const struct slot *slot) {
-        return atomic_load(&board->leader) == name_of(board, slot);
+static _Atomic uint32_t *word_of(struct board *board, const struct slot *slot) {
+        return &board->leaders[slot->mode];
+}
+
+bool leader_is(struct board *board, const struct slot *slot) {
+        return atomic_load(word_of(board, slot)) == name_of(board, slot);
 }
 
 bool leader_become(struct board *board, const struct slot *slot) {
@@ -21,8 +25,8 @@ bool leader_become(struct board *board, const struct slot *slot) {
 
         if (leader_is(board, slot))
                 return true;
-        while (!atomic_compare_exchange_strong(&board->leader, &now, name_of(board, slot))) {
-                if (syscall(SYS_futex, &board->leader, FUTEX_WAIT, now, NULL, NULL, 0) < 0 &&
+        while (!atomic_compare_exchange_strong(word_of(board, slot), &now, name_of(board, slot))) {
+                if (syscall(SYS_futex, word_of(board, slot), FUTEX_WAIT, now, NULL, NULL, 0) < 0 &&
                     errno == EINTR)
                         return false;
                 now = NOBODY;
@@ -33,6 +37,6 @@ bool leader_become(struct board *board, const struct slot *slot) {
 void leader_step_down(struct board *board, const struct slot *slot) {
         uint32_t self = name_of(board, slot);
 
-        (void)atomic_compare_exchange_strong(&board->leader, &self, NOBODY);
-        (void)syscall(SYS_futex, &board->leader, FUTEX_WAKE, 1, NULL, NULL, 0);
+        (void)atomic_compare_exchange_strong(word_of(board, slot), &self, NOBODY);
+        (void)syscall(SYS_futex, word_of(board, slot), FUTEX_WAKE, 1, NULL, NULL, 0);
 }

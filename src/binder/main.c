@@ -13,21 +13,29 @@
 #include "binder/parent.h"
 #include "common/orders.h"
 
-/* Should: find the three descriptors that lowportd gives. Mustn't: work on ones it does not know. */
-static bool started_by_lowportd(void) {
-        static const int fds[] = { BINDER_FD_CONTROL, BINDER_FD_OPEN, BINDER_FD_RECORDS };
+/* Should: find the descriptors that lowportd gives. Mustn't: work on ones it does not know. */
+static bool started_by_lowportd(int ret_listeners[MODES]) {
+        static const int listeners[MODES] = {
+                [MODE_OPEN] = BINDER_FD_OPEN,
+                [MODE_OWN] = BINDER_FD_OWN,
+        };
+        bool serves = false;
 
-        for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-                if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
-                        return false;
-        return true;
+        for (size_t i = 0; i < MODES; i++) {
+                bool there = fcntl(listeners[i], F_SETFD, FD_CLOEXEC) == 0;
+
+                ret_listeners[i] = there ? listeners[i] : -1;
+                serves = serves || there;
+        }
+        return serves && fcntl(BINDER_FD_CONTROL, F_SETFD, FD_CLOEXEC) == 0 &&
+               fcntl(BINDER_FD_RECORDS, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 int main(int argc, char **argv) {
-        int r;
+        int listeners[MODES], r;
 
         /* 1. What it was given. */
-        if (argc != 1 || !started_by_lowportd()) {
+        if (argc != 1 || !started_by_lowportd(listeners)) {
                 (void)fprintf(stderr,
                               "%s: this is started by lowportd, not by hand; see lowportd(8)\n",
                               argc > 0 ? argv[0] : "lowport-binder");
@@ -39,7 +47,7 @@ int main(int argc, char **argv) {
                 return BINDER_EXIT_NO_CAPABILITY;
 
         /* 3. What it does. */
-        r = parent_run(BINDER_FD_CONTROL, BINDER_FD_OPEN, BINDER_FD_RECORDS);
+        r = parent_run(BINDER_FD_CONTROL, BINDER_FD_RECORDS, listeners);
         if (r < 0) {
                 (void)fprintf(stderr, "lowport-binder: %s\n", strerror(-r));
                 return BINDER_EXIT_FAILED;

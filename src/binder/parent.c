@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
@@ -24,7 +25,9 @@ enum {
 };
 
 struct parent {
-        int control, listener, records, nudge, signals;
+        int control, records, nudge, signals;
+        int listeners[MODES];        /* -1: this mode is not served */
+        uint64_t waits_since[MODES]; /* a client waits and nobody is idle; 0: none does */
         struct pool pool;
         struct ruleset rules;
         bool ready; /* the rules in force have been reported */
@@ -63,7 +66,7 @@ static int receive_orders(int control, struct orders *ret, struct ruleset *ret_r
         if (n <= 0)
                 return (int)n;
         if (n != sizeof(*ret) || ret->version != ORDERS_VERSION || ret->workers == 0 ||
-            ret->workers > WORKERS_LIMIT)
+            ret->workers > WORKERS_LIMIT || ret->own_workers > WORKERS_LIMIT)
                 return -EBADMSG;
         r = map_rules(fd, ret_rules);
         if (r < 0)
@@ -78,20 +81,18 @@ static void send_report(const struct parent *p, uint32_t kind, uint32_t generati
 }
 
 /* Takes new orders: new workers on the new rules, and the old ones leave. */
-static void replace_rules(struct parent *p, const struct orders *orders, struct ruleset rules) {
+static void replace_rules(struct parent *p, uint32_t generation, struct ruleset rules) {
         struct ruleset old = p->rules;
 
         p->rules = rules;
-        p->pool.worker.generation = orders->generation;
-        p->pool.board->generation = orders->generation;
+        p->pool.worker.generation = generation;
+        p->pool.board->generation = generation;
         p->pool.board->rules = rules.header->rules;
         p->ready = false;
         pool_dismiss(&p->pool);
         if (old.header != NULL)
                 (void)munmap((void *)(uintptr_t)old.header, old.header->size);
-        for (uint32_t n = 0; n < orders->spare && n < orders->workers; n++)
-                if (pool_fork(&p->pool) < 0)
-                        break; /* pool_tend() goes on trying */
+        pool_fill(&p->pool);
 }
 
 /* Returns false when lowportd wants no more. */
@@ -101,7 +102,7 @@ static bool handle_control(struct parent *p) {
         int r = receive_orders(p->control, &orders, &rules);
 
         if (r > 0)
-                replace_rules(p, &orders, rules);
+                replace_rules(p, orders.generation, rules);
         else if (r < 0)
                 send_report(p, REPORT_FAILED, 0, -r);
         return r != 0;
@@ -147,47 +148,64 @@ static void stop(struct parent *p) {
         struct pollfd poller = { .fd = p->signals, .events = POLLIN };
         uint64_t until = board_now() + STOP_AFTER;
 
-        while (p->pool.workers > 0 && board_now() < until) {
+        while (pool_count(&p->pool) > 0 && board_now() < until) {
                 pool_dismiss(&p->pool);
                 if (poll(&poller, 1, POOL_ASK_AGAIN) > 0)
                         reap(p);
         }
 }
 
-static bool client_waits(const struct parent *p) {
-        struct pollfd poller = { .fd = p->listener, .events = POLLIN };
+static bool client_waits(const struct parent *p, enum mode mode) {
+        struct pollfd poller = { .fd = p->listeners[mode], .events = POLLIN };
 
         return poll(&poller, 1, 0) > 0;
 }
 
+/* Returns the listening socket of a mode while nobody is idle there, else -1: nothing to watch. */
+static int crowded_listener(const struct parent *p, enum mode mode) {
+        bool watch = p->waits_since[mode] == 0 && pool_is_full(&p->pool, mode);
+
+        return watch ? p->listeners[mode] : -1;
+}
+
+/* A client that has waited long enough gets the place of another. */
+static void end_waiting(struct parent *p, enum mode mode, bool came) {
+        uint64_t now = board_now();
+
+        if (came)
+                p->waits_since[mode] = now;
+        if (p->waits_since[mode] == 0 || now <= p->waits_since[mode] + PATIENCE)
+                return;
+        if (pool_is_full(&p->pool, mode) && client_waits(p, mode))
+                pool_make_room(&p->pool, mode);
+        p->waits_since[mode] = 0;
+}
+
 static int parent_loop(struct parent *p) {
         struct pollfd pollers[] = {
-                { .fd = p->control, .events = POLLIN },
-                { .fd = p->signals, .events = POLLIN },
+                [MODE_OPEN] = { .events = POLLIN },     [MODE_OWN] = { .events = POLLIN },
+                { .fd = p->control, .events = POLLIN }, { .fd = p->signals, .events = POLLIN },
                 { .fd = p->nudge, .events = POLLIN },
-                { .events = POLLIN },
         };
-        uint64_t waits_since = 0; /* a client waits and nobody is idle, 0: none does */
 
         for (;;) {
                 uint64_t count;
                 int pause = tend(p);
 
-                pollers[3].fd = waits_since == 0 && pool_is_full(&p->pool) ? p->listener : -1;
-                if (poll(pollers, 4, waits_since != 0 ? PATIENCE : pause) < 0 && errno != EINTR)
-                        return -errno;
-                if (pollers[3].revents != 0)
-                        waits_since = board_now();
-                if (waits_since != 0 && board_now() > waits_since + PATIENCE) {
-                        if (pool_is_full(&p->pool) && client_waits(p))
-                                pool_make_room(&p->pool, RULESET_NONE);
-                        waits_since = 0;
+                for (enum mode mode = MODE_OPEN; mode < MODES; mode++) {
+                        pollers[mode].fd = crowded_listener(p, mode);
+                        if (p->waits_since[mode] != 0)
+                                pause = PATIENCE;
                 }
-                if ((pollers[0].revents & (POLLIN | POLLHUP)) != 0 && !handle_control(p))
+                if (poll(pollers, MODES + 3, pause) < 0 && errno != EINTR)
+                        return -errno;
+                for (enum mode mode = MODE_OPEN; mode < MODES; mode++)
+                        end_waiting(p, mode, pollers[mode].revents != 0);
+                if ((pollers[MODES].revents & (POLLIN | POLLHUP)) != 0 && !handle_control(p))
                         break;
-                if (pollers[1].revents != 0)
+                if (pollers[MODES + 1].revents != 0)
                         reap(p);
-                if (pollers[2].revents != 0)
+                if (pollers[MODES + 2].revents != 0)
                         (void)!read(p->nudge, &count, sizeof(count));
         }
         stop(p);
@@ -218,28 +236,37 @@ static int set_up_signals(int *ret_fd) {
         return *ret_fd < 0 ? -errno : 0;
 }
 
-/* Descriptors are refused before the socket listens; on one that systemd made it is too late for
- * connections that wait already, and each of them tells. listen(2) here makes the clients see
- * this process's credentials, not those of a root that started it. */
-static int set_up_listener(int listener) {
-        (void)peer_refuse_descriptors(listener);
-        return listen(listener, SOMAXCONN) < 0 ? -errno : 0;
+/* Descriptors are refused before the socket listens; in own mode a worker lets them come once it has
+ * granted a request. On a socket that systemd made it is too late for connections that wait already,
+ * and each of them tells. listen(2) here makes the clients see this process's credentials, not those
+ * of a root that started it. */
+static int set_up_listeners(const int listeners[MODES]) {
+        for (enum mode mode = MODE_OPEN; mode < MODES; mode++) {
+                if (listeners[mode] < 0)
+                        continue;
+                (void)peer_refuse_descriptors(listeners[mode]);
+                if (listen(listeners[mode], SOMAXCONN) < 0)
+                        return -errno;
+        }
+        return 0;
 }
 
-int parent_run(int control, int listener, int records) {
-        struct parent p = { .control = control, .listener = listener, .records = records };
-        struct worker worker = { .listener = listener, .records = records, .rules = &p.rules };
+int parent_run(int control, int records, const int listeners[MODES]) {
+        struct parent p = { .control = control, .records = records };
+        struct worker worker = { .records = records, .rules = &p.rules };
         struct orders orders;
         struct ruleset rules = { 0 };
         int r = receive_orders(control, &orders, &rules);
 
         if (r <= 0)
                 return r < 0 ? r : -ECONNRESET;
+        memcpy(p.listeners, listeners, sizeof(p.listeners));
+        memcpy(worker.listeners, listeners, sizeof(worker.listeners));
         r = peer_own_netns(&worker.own_netns);
         if (r == 0)
                 r = set_up_signals(&p.signals);
         if (r == 0)
-                r = set_up_listener(listener);
+                r = set_up_listeners(listeners);
         if (r < 0)
                 return r;
 
@@ -251,8 +278,8 @@ int parent_run(int control, int listener, int records) {
         r = pool_open(&p.pool, &orders, &worker);
         if (r < 0)
                 return r;
-        replace_rules(&p, &orders, rules);
-        r = p.pool.workers > 0 ? parent_loop(&p) : -EAGAIN;
+        replace_rules(&p, orders.generation, rules);
+        r = pool_count(&p.pool) > 0 ? parent_loop(&p) : -EAGAIN;
         pool_close(&p.pool);
         return r;
 }

@@ -4,8 +4,8 @@
 /* The parent: takes orders from lowportd and keeps workers ready. It never reads what a client
  * sends. */
 
-#include <stdint.h>
+#include "binder/board.h"
 
-/* Serves until lowportd closes the control socket. Returns 0, or a negative errno when it cannot
+/* Serves on a bound Unix socket for each mode (-1: not served) until lowportd closes the control socket. Returns 0, or a negative errno when it cannot
  * start or go on. */
-int parent_run(int control, int listener, int records);
+int parent_run(int control, int records, const int listeners[MODES]);

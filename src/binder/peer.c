@@ -51,7 +51,7 @@ static int identify_groups(int connection, struct peer *peer) {
 
 /* The cookie of a Unix connection is the network namespace of whoever called connect(2). No answer
  * counts as another namespace. */
-static bool in_netns(int connection, uint64_t netns) {
+bool peer_in_netns(int connection, uint64_t netns) {
         uint64_t cookie;
         socklen_t size = sizeof(cookie);
 
@@ -80,6 +80,13 @@ int peer_refuse_descriptors(int listener) {
         return setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0 ? -errno : 0;
 }
 
+/* Where the kernel does not know the option they arrive anyway. */
+void peer_accept_descriptors(int connection) {
+        static const int on = 1;
+
+        (void)setsockopt(connection, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on));
+}
+
 int peer_identify(int connection, uint64_t own_netns, struct peer *peer) {
         int r = identify_process(connection, peer);
 
@@ -87,7 +94,7 @@ int peer_identify(int connection, uint64_t own_netns, struct peer *peer) {
                 r = identify_groups(connection, peer);
         if (r < 0)
                 return r;
-        peer->same_netns = in_netns(connection, own_netns);
+        peer->same_netns = peer_in_netns(connection, own_netns);
         peer->closed_to_descriptors = refuses_descriptors(connection);
         return 0;
 }

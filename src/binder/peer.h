@@ -22,9 +22,17 @@ struct peer {
 /* The cookie of our own network namespace, to compare with. Returns 0 or a negative errno. */
 int peer_own_netns(uint64_t *ret_cookie);
 
+/* Is this socket, or for a Unix connection its peer, in the network namespace of that cookie? No
+ * answer counts as "no". */
+bool peer_in_netns(int socket, uint64_t netns);
+
 /* Makes a listening socket refuse descriptors, for all connections made from now on (Linux 6.16).
  * Returns 0; -ENOPROTOOPT where the kernel cannot. */
 int peer_refuse_descriptors(int listener);
+
+/* Lets descriptors arrive on one connection. From here on reading, closing and even dropping it may
+ * take for ever. */
+void peer_accept_descriptors(int connection);
 
 /* Fills `peer` (whose `gids` is set) for an accepted connection. Returns 0 or a negative errno. */
 int peer_identify(int connection, uint64_t own_netns, struct peer *peer);

@@ -10,6 +10,7 @@
 
 #include "binder/handover.h"
 #include "binder/leader.h"
+#include "binder/turn.h"
 
 /* Milliseconds. */
 enum {
@@ -22,6 +23,7 @@ enum {
 /* What no worker can write to. */
 struct child {
         pid_t pid; /* 0: the slot is free */
+        enum mode mode;
         uint32_t generation;
         uint64_t asked;  /* since when it is asked to leave or to give up, 0: it is not */
         uint64_t killed; /* since when it should be dead, 0: it lives */
@@ -36,12 +38,20 @@ static uint32_t state_of(const struct pool *p, uint32_t i) {
         return atomic_load(&slot_of(p, i)->state);
 }
 
-static uint32_t count_idle(const struct pool *p) {
+static enum mode mode_of(const struct pool *p, uint32_t i) {
+        return p->children[i].mode;
+}
+
+static uint32_t count_idle(const struct pool *p, enum mode mode) {
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < p->used; i++)
-                n += state_of(p, i) == WORKER_IDLE;
+                n += mode_of(p, i) == mode && state_of(p, i) == WORKER_IDLE;
         return n;
+}
+
+uint32_t pool_count(const struct pool *p) {
+        return p->workers[MODE_OPEN] + p->workers[MODE_OWN];
 }
 
 static uint32_t count_connections(const struct pool *p, uint32_t uid) {
@@ -58,20 +68,23 @@ static _Noreturn void become_worker(const struct pool *p, uint32_t i, pid_t pare
         worker.board = p->board;
         worker.slot = slot_of(p, i);
         worker.parent = parent;
+        worker.listener = worker.listeners[worker.slot->mode];
         worker_run(&worker);
 }
 
-/* Returns 0 or a negative errno; -ENOSPC: every slot is taken. */
-int pool_fork(struct pool *p) {
+int pool_fork(struct pool *p, enum mode mode) {
         uint32_t i = 0;
         pid_t self = getpid(), pid;
 
+        if (p->workers[mode] + p->stuck[mode] >= board_room(&p->orders, mode))
+                return -ENOSPC;
         while (i < p->n_slots && p->children[i].pid != 0)
                 i++;
         if (i == p->n_slots)
                 return -ENOSPC;
 
         memset(slot_of(p, i), 0, sizeof(struct slot));
+        slot_of(p, i)->mode = mode;
         board_enter(slot_of(p, i), WORKER_IDLE);
         if (i >= p->used)
                 p->board->used = p->used = i + 1;
@@ -82,22 +95,41 @@ int pool_fork(struct pool *p) {
         }
         if (pid == 0)
                 become_worker(p, i, self);
-        p->children[i] = (struct child){ .pid = pid, .generation = p->worker.generation };
-        p->board->workers = ++p->workers;
+        p->children[i] = (struct child){
+                .pid = pid,
+                .mode = mode,
+                .generation = p->worker.generation,
+        };
+        p->board->workers[mode] = ++p->workers[mode];
         return 0;
 }
 
-/* What a dead worker leaves: perhaps a hand-over that others wait for, perhaps the lead. */
-static void bury(struct pool *p, uint32_t i) {
+/* What a worker that is gone leaves: perhaps a hand-over or a turn that others wait for, perhaps the
+ * lead. */
+static void settle(struct pool *p, uint32_t i) {
         struct slot *slot = slot_of(p, i);
 
         handover_end(p->board, slot);
+        turn_end(p->board, slot);
         leader_step_down(p->board, slot);
+}
+
+static void show_counts(struct pool *p, enum mode mode) {
+        p->board->workers[mode] = p->workers[mode];
+        p->board->stuck = p->stuck[MODE_OPEN] + p->stuck[MODE_OWN];
+}
+
+static void bury(struct pool *p, uint32_t i) {
+        enum mode mode = mode_of(p, i);
+
+        settle(p, i);
         if (p->children[i].stuck)
-                p->board->stuck = --p->stuck;
+                p->stuck[mode]--;
         else
-                p->board->workers = --p->workers;
-        board_enter(slot, WORKER_NONE);
+                p->workers[mode]--;
+        show_counts(p, mode);
+        slot_of(p, i)->exposed = 0;
+        board_enter(slot_of(p, i), WORKER_NONE);
         p->children[i] = (struct child){ 0 };
         while (p->used > 0 && p->children[p->used - 1].pid == 0)
                 p->used--;
@@ -142,20 +174,23 @@ static bool gave_up(const struct pool *p, uint32_t i) {
                (state != WORKER_FIRST && state != WORKER_NEXT);
 }
 
-/* A process that SIGKILL does not end sits in the kernel and cannot be helped (a descriptor that a
- * client sent may do that, before Linux 6.16). It no longer counts as a worker. */
+/* A process that SIGKILL does not end sits in the kernel and cannot be helped: a descriptor that a
+ * client sent does that. It no longer counts as a worker. */
 static void leave_behind(struct pool *p, uint32_t i) {
+        enum mode mode = mode_of(p, i);
         struct record record = {
                 .kind = RECORD_STUCK,
                 .uid = slot_of(p, i)->uid,
                 .pid = p->children[i].pid,
-                .count = p->stuck + 1,
+                .count = p->stuck[MODE_OPEN] + p->stuck[MODE_OWN] + 1,
         };
 
         p->children[i].stuck = true;
         board_enter(slot_of(p, i), WORKER_STUCK);
-        p->board->workers = --p->workers;
-        p->board->stuck = ++p->stuck;
+        settle(p, i);
+        p->workers[mode]--;
+        p->stuck[mode]++;
+        show_counts(p, mode);
         (void)!write(p->worker.records, &record, sizeof(record));
 }
 
@@ -182,9 +217,10 @@ static void press(struct pool *p, uint32_t i, uint64_t now) {
         }
 }
 
-/* One whose client has not taken the socket it was granted goes last, and only for lack of any other
- * place: its descriptor stays charged to us. */
-void pool_make_room(struct pool *p, uint32_t uid) {
+/* The connection that has waited longest on its client gives way: of `uid`, in any mode, or else of
+ * anyone in `mode`. One whose client has not taken the socket it was granted goes last, and only for
+ * lack of any other place: its descriptor stays charged to us. */
+static void make_room(struct pool *p, enum mode mode, uint32_t uid) {
         uint32_t best = RULESET_NONE;
         uint64_t best_since = UINT64_MAX;
 
@@ -197,7 +233,8 @@ void pool_make_room(struct pool *p, uint32_t uid) {
                         continue;
                 if (state != WORKER_FIRST && state != WORKER_NEXT)
                         continue;
-                if (uid != RULESET_NONE && (slot->uid != uid || slot->unread != 0))
+                if (uid == RULESET_NONE ? mode_of(p, i) != mode
+                                        : slot->uid != uid || slot->unread != 0)
                         continue;
                 if (slot->unread != 0)
                         since |= UINT64_C(1) << 63;
@@ -210,6 +247,10 @@ void pool_make_room(struct pool *p, uint32_t uid) {
                 return;
         atomic_store(&slot_of(p, best)->give_up, slot_of(p, best)->turn);
         ask(p, best, board_now());
+}
+
+void pool_make_room(struct pool *p, enum mode mode) {
+        make_room(p, mode, RULESET_NONE);
 }
 
 /* A user over its share makes room from its own. Returns false while it still is over it: nothing
@@ -228,7 +269,7 @@ static bool thin_out_crowd(struct pool *p) {
         for (uint32_t i = 0; i < p->used && connections > 0; i++)
                 connections -= p->children[i].asked != 0 && slot_of(p, i)->uid == uid;
         for (; connections > 0; connections--)
-                pool_make_room(p, uid);
+                make_room(p, MODES, uid);
         return false;
 }
 
@@ -245,23 +286,47 @@ bool pool_is_renewed(const struct pool *p) {
         return true;
 }
 
-bool pool_is_full(const struct pool *p) {
+bool pool_is_full(const struct pool *p, enum mode mode) {
         for (uint32_t i = 0; i < p->used; i++)
-                if (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE)
+                if (mode_of(p, i) == mode && p->children[i].pid != 0 &&
+                    (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE))
                         return false;
         return true;
 }
 
+static uint32_t most_workers(const struct pool *p, enum mode mode) {
+        if (p->worker.listeners[mode] < 0)
+                return 0;
+        return mode == MODE_OWN ? p->orders.own_workers : p->orders.workers;
+}
+
+/* Keeps idle workers ready. Returns 0 or a negative errno: no memory, no process. */
+static int top_up(struct pool *p, enum mode mode) {
+        int r = 0;
+
+        while (r == 0 && p->workers[mode] < most_workers(p, mode) &&
+               count_idle(p, mode) < board_spare(&p->orders, mode))
+                r = pool_fork(p, mode);
+        return r;
+}
+
+void pool_fill(struct pool *p) {
+        for (enum mode mode = MODE_OPEN; mode < MODES; mode++)
+                for (uint32_t n = 0; n < board_spare(&p->orders, mode) && n < most_workers(p, mode);
+                     n++)
+                        if (pool_fork(p, mode) < 0)
+                                break; /* pool_tend() goes on trying */
+}
+
 int pool_tend(struct pool *p) {
         uint64_t now = board_now();
-        int pause = -1, r = 0;
+        int pause = -1;
 
         if (!thin_out_crowd(p))
                 pause = POOL_ASK_AGAIN;
-        while (r == 0 && p->workers < p->orders.workers && count_idle(p) < p->orders.spare)
-                r = pool_fork(p);
-        if (r < 0)
-                pause = POOL_ASK_AGAIN; /* no memory, no process: try again */
+        for (enum mode mode = MODE_OPEN; mode < MODES; mode++)
+                if (top_up(p, mode) < 0)
+                        pause = POOL_ASK_AGAIN;
         for (uint32_t i = 0; i < p->used; i++) {
                 if (p->children[i].pid == 0)
                         continue;

@@ -17,15 +17,21 @@ struct pool {
         struct worker worker;   /* what every worker starts with */
         struct child *children; /* one per slot */
         uint32_t n_slots, used; /* as on the board */
-        uint32_t workers, stuck;
+        uint32_t workers[MODES], stuck[MODES];
 };
 
 /* Makes a pool without workers. Returns 0 or a negative errno. */
 int pool_open(struct pool *pool, const struct orders *orders, const struct worker *worker);
 void pool_close(struct pool *pool);
 
-/* Forks a worker. Returns 0, or a negative errno; -ENOSPC: every slot is taken. */
-int pool_fork(struct pool *pool);
+/* Forks a worker. Returns 0, or a negative errno; -ENOSPC: there is no room for another. */
+int pool_fork(struct pool *pool, enum mode mode);
+
+/* Forks as many workers as new rules need at once. */
+void pool_fill(struct pool *pool);
+
+/* Workers of both modes, without the stuck ones. */
+uint32_t pool_count(const struct pool *pool);
 
 /* Takes in who has died. */
 void pool_reap(struct pool *pool);
@@ -33,9 +39,8 @@ void pool_reap(struct pool *pool);
 /* Asks all to leave, as soon as the requests in hand are answered. */
 void pool_dismiss(struct pool *pool);
 
-/* The connection that has waited longest on its client makes room, of `uid` or (RULESET_NONE) of
- * anyone. */
-void pool_make_room(struct pool *pool, uint32_t uid);
+/* The connection of a mode that has waited longest on its client makes room. */
+void pool_make_room(struct pool *pool, enum mode mode);
 
 /* Looks after all workers; returns how long, in milliseconds, nothing more needs to be done, or -1:
  * until something happens. */
@@ -45,5 +50,5 @@ int pool_tend(struct pool *pool);
  * have not had their first answer. */
 bool pool_is_renewed(const struct pool *pool);
 
-/* Nobody is idle, and nobody is making room already. */
-bool pool_is_full(const struct pool *pool);
+/* Nobody of a mode is idle, and nobody is making room already. */
+bool pool_is_full(const struct pool *pool, enum mode mode);

@@ -3,42 +3,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "binder/audit.h"
 #include "binder/binding.h"
+#include "binder/connection.h"
 #include "binder/leader.h"
-#include "binder/peer.h"
+#include "binder/own_socket.h"
 #include "binder/reason.h"
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 #include "policy/decide.h"
 
-/* A grant that has not been taken for so long counts as unread; milliseconds. */
-enum { UNREAD_AFTER = 1000 };
-
-struct connection {
-        int fd;
-        struct peer peer;
-        uint32_t turn;
-        bool answered; /* the first request was */
-        bool granted;  /* a socket was sent on it, and may not be read yet */
-        bool silent;   /* no request came in time */
-};
-
 /* One request on its way: what the client will be told, and what the audit. */
 struct exchange {
         struct wire_reply reply;
         struct record record;
-        int fd;
+        bool recorded;         /* the record of this verdict has been sent */
+        int fd;                /* open mode: goes with the reply */
+        struct own_socket own; /* own mode: came with the request */
 };
 
 /* Wakes the parent, once until it has looked. */
@@ -54,19 +42,11 @@ static void send_record(struct worker *w, const struct record *record) {
                 nudge(w);
 }
 
-static bool leaving(const struct worker *w) {
-        return atomic_load(&w->slot->leave) != 0;
-}
-
-/* Says a last word. Closing a connection with requests unread would make the client's next call
- * fail with ECONNRESET, and the word go unheard. */
-static void dismiss(int fd, const struct wire_reply *reply) {
-        char byte;
-
-        (void)fdpass_send(fd, reply, sizeof(*reply), -1);
-        (void)shutdown(fd, SHUT_RD);
-        while (fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) > 0)
-                ;
+static void set_reason(struct exchange *x, enum lowport_reason reason) {
+        if (x->reply.error == 0)
+                x->reply.error = reason_error(reason);
+        x->reply.reason = x->record.reason = (uint16_t)reason;
+        x->record.error = x->reply.error;
 }
 
 /* ---- accept ---- */
@@ -84,7 +64,7 @@ static bool turn_away(struct worker *w, int error) {
         w->reserve = close_fd(w->reserve);
         fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
-                dismiss(fd, &reply);
+                connection_dismiss(fd, &reply);
         fd = close_fd(fd);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
         return w->reserve >= 0;
@@ -106,113 +86,58 @@ static int accept_connection(struct worker *w) {
         return -1;
 }
 
-/* ---- receive ---- */
-
-/* The descriptor of a reply that is not read stays charged to our uid, also after close(2). So a
- * connection is kept until its grant was taken, however long that is. */
-static bool grant_is_unread(const struct connection *c) {
-        int bytes = 0;
-
-        return c->granted && ioctl(c->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-}
-
-/* What the parent wishes of a worker that waits: another client needs its place, or new rules are
- * in force. A client that has not had its first answer yet gets it by the rules it came under. */
-static bool asked_to_close(const struct worker *w, const struct connection *c) {
-        return atomic_load(&w->slot->give_up) == c->turn || (leaving(w) && c->answered);
-}
-
-/* Waits until the client has sent something (1), or the time is over (0). -ECONNRESET: it has closed
- * its end, and needs no answer. While this worker leads it watches for other clients as well, and
- * steps down for them. */
-static int wait_for_client(struct worker *w, const struct connection *c, uint64_t milliseconds) {
-        struct pollfd pollers[] = {
-                { .fd = c->fd, .events = POLLIN },
-                { .fd = w->listener, .events = POLLIN },
-        };
-        int n = poll(pollers, leader_is(w->board, w->slot) ? 2 : 1, (int)milliseconds);
-
-        if (n > 0 && pollers[0].revents == 0) {
-                leader_step_down(w->board, w->slot);
-                return -EINTR; /* the deadline is nearer, and this client may be to make room */
-        }
-        if (n > 0)
-                return (pollers[0].revents & POLLHUP) != 0 ? -ECONNRESET : 1;
-        return n < 0 ? -errno : 0;
-}
-
-/* False: the connection is to be closed. */
-static bool wait_for_request(struct worker *w, struct connection *c) {
-        const struct orders *orders = &w->board->orders;
-        uint64_t until =
-                board_now() + (c->answered ? orders->idle_timeout : orders->request_timeout);
-
-        board_enter(w->slot, c->answered ? WORKER_NEXT : WORKER_FIRST);
-        while (!asked_to_close(w, c)) {
-                uint64_t now = board_now();
-                uint64_t left = now < until ? until - now : 0;
-                int n = wait_for_client(w, c, c->granted ? UNREAD_AFTER : left);
-
-                if (n == -EINTR)
-                        continue;
-                if (n != 0)
-                        return n > 0 && !asked_to_close(w, c);
-                if (!c->granted) {
-                        c->silent = !c->answered;
-                        return false; /* the deadline */
-                }
-                c->granted = grant_is_unread(c);
-                atomic_store(&w->slot->unread, c->granted);
-        }
-        return false;
-}
-
-/* Returns the size of the datagram received, 0 when there will be none. A descriptor that comes
- * with it is never taken: without a control buffer the kernel drops it. */
-static size_t receive_request(struct worker *w, struct connection *c, struct wire_request *ret) {
-        ssize_t n = -EAGAIN;
-
-        if (!c->answered)
-                n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
-        if (n == -EAGAIN && wait_for_request(w, c))
-                n = fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT, NULL);
-        board_enter(w->slot, WORKER_SERVING);
-        return n > 0 ? (size_t)n : 0;
-}
-
 /* ---- decide ---- */
 
-static enum lowport_reason
-judge(struct worker *w, struct connection *c, const struct request *request, struct exchange *x) {
+static struct verdict find_verdict(const struct worker *w,
+                                   const struct connection *c,
+                                   bool same_netns,
+                                   const struct request *request) {
         struct subject subject = {
                 .uid = c->peer.uid,
                 .gids = c->peer.gids,
                 .n_gids = c->peer.n_gids,
-                .same_netns = c->peer.same_netns,
+                .same_netns = same_netns,
         };
-        struct verdict verdict = decide(w->rules, &subject, request);
 
-        if (verdict.wants_unit) {
+        return decide(w->rules, &subject, request);
+}
+
+/* Notes for reply and record who decided, and what is missing. */
+static void note_verdict(const struct worker *w,
+                         const struct connection *c,
+                         const struct verdict *verdict,
+                         struct exchange *x) {
+        if (verdict->wants_unit) {
                 _cleanup_fd_ int process = -1;
 
                 x->record.flags |= RECORD_UNIT_UNKNOWN;
                 if (peer_open_process(c->fd, &process) == -ESRCH)
                         x->record.flags |= RECORD_PEER_ENDED;
         }
-        x->reply.detail = verdict.reason == LOWPORT_NOT_LOW_PORT ? w->rules->header->port_max
-                                                                 : verdict.family;
-        if (verdict.rule != RULESET_NONE) {
-                const struct ruleset_rule *rule = &w->rules->rules[verdict.rule];
+        x->reply.detail = verdict->reason == LOWPORT_NOT_LOW_PORT ? w->rules->header->port_max
+                                                                  : verdict->family;
+        if (verdict->rule != RULESET_NONE) {
+                const struct ruleset_rule *rule = &w->rules->rules[verdict->rule];
                 const char *path = w->rules->text + rule->path;
 
                 x->reply.line = x->record.line = rule->line;
                 (void)stpncpy(x->reply.path, path, sizeof(x->reply.path) - 1);
                 (void)stpncpy(x->record.path, path, sizeof(x->record.path) - 1);
         }
+}
+
+static enum lowport_reason judge(const struct worker *w,
+                                 const struct connection *c,
+                                 bool same_netns,
+                                 const struct request *request,
+                                 struct exchange *x) {
+        struct verdict verdict = find_verdict(w, c, same_netns, request);
+
+        note_verdict(w, c, &verdict, x);
         return verdict.reason;
 }
 
-/* ---- bind ---- */
+/* ---- open mode: make the socket ---- */
 
 static enum lowport_reason open_socket(struct worker *w,
                                        struct connection *c,
@@ -222,21 +147,115 @@ static enum lowport_reason open_socket(struct worker *w,
         int r;
 
         board_count_user(w->board, c->peer.uid, &connections, &unread);
-        if (unread >= w->board->orders.unread_per_user || grant_is_unread(c))
+        if (unread >= w->board->orders.unread_per_user || connection_is_unread(c))
                 return LOWPORT_OVER_LIMIT;
         r = binding_open(w->board, w->slot, request, &x->fd, &x->record.inode);
         x->reply.error = -r;
         return reason_of_error(-r);
 }
 
-/* ---- reply ---- */
+/* ---- own mode: bind the client's socket ---- */
 
-static void set_reason(struct exchange *x, enum lowport_reason reason) {
-        if (x->reply.error == 0)
-                x->reply.error = reason_error(reason);
-        x->reply.reason = x->record.reason = (uint16_t)reason;
-        x->record.error = x->reply.error;
+/* CHECK was granted, so the client may send its socket now. That may hold this worker up for ever,
+ * and so there is a bound to how many a user, and all users, can hold up. */
+static enum lowport_reason expose(struct worker *w, struct connection *c) {
+        const struct orders *orders = &w->board->orders;
+
+        atomic_store(&w->slot->exposed, 1);
+        if (board_count_exposed(w->board, c->peer.uid) > orders->own_per_user ||
+            board_count_exposed(w->board, RULESET_NONE) > orders->own_workers * 3 / 4) {
+                atomic_store(&w->slot->exposed, c->exposed);
+                return LOWPORT_OVER_LIMIT;
+        }
+        leader_step_down(w->board, w->slot);
+        c->exposed = true;
+        peer_accept_descriptors(c->fd);
+        return LOWPORT_GRANTED;
 }
+
+/* Receives the socket and looks what it is. */
+static enum lowport_reason take_socket(struct worker *w,
+                                       struct connection *c,
+                                       const struct request *request,
+                                       struct exchange *x) {
+        struct own_socket *own = &x->own;
+        int r, unsuitable = UNSUITABLE_MISSING;
+
+        w->reserve = close_fd(w->reserve); /* room for one, whatever else is open */
+        r = connection_take(c, &own->fd);
+        if (r < 0 && r != -EBADMSG) {
+                x->reply.error = -r;
+                return reason_of_error(-r);
+        }
+        if (r == -EBADMSG)
+                unsuitable = UNSUITABLE_MANY;
+        else if (own->fd >= 0)
+                unsuitable = own_socket_inspect(own, w->own_netns);
+        if (unsuitable == 0)
+                unsuitable = own_socket_check(own, request);
+        x->reply.detail = (uint32_t)unsuitable;
+        return unsuitable == 0 ? LOWPORT_GRANTED : LOWPORT_UNSUITABLE_SOCKET;
+}
+
+/* Decides once more, now that the socket itself has said what the client only claimed. A client can
+ * take IPV6_V6ONLY off until it is bound; so where it may not have IPv4, either we can guard that,
+ * or it must be granted. */
+static enum lowport_reason judge_socket(struct worker *w,
+                                        struct connection *c,
+                                        struct request *request,
+                                        struct exchange *x,
+                                        bool *ret_guarded) {
+        const struct own_socket *own = &x->own;
+        struct request wider;
+        enum lowport_reason reason;
+
+        request->flags &= ~(uint32_t)LOWPORT_V6ONLY;
+        wider = *request;
+        if (own->v6only && request->address.family == ADDRESS_V6)
+                request->flags |= LOWPORT_V6ONLY;
+        x->record.request_flags = request->flags;
+        x->record.inode = own->inode;
+        if (!own->same_netns)
+                x->record.flags |= RECORD_OTHER_NETNS;
+        else
+                x->record.flags &= (uint16_t)~RECORD_OTHER_NETNS;
+
+        reason = judge(w, c, own->same_netns, request, x);
+        if (reason != LOWPORT_GRANTED)
+                return reason;
+        *ret_guarded = find_verdict(w, c, own->same_netns, &wider).reason != LOWPORT_GRANTED;
+        return *ret_guarded && !own->same_netns ? judge(w, c, false, &wider, x) : LOWPORT_GRANTED;
+}
+
+static enum lowport_reason
+bind_own(struct worker *w, struct connection *c, struct request *request, struct exchange *x) {
+        bool guarded = false;
+        int r;
+        enum lowport_reason reason = take_socket(w, c, request, x);
+
+        if (reason == LOWPORT_GRANTED)
+                reason = judge_socket(w, c, request, x, &guarded);
+        if (reason != LOWPORT_GRANTED)
+                return reason;
+
+        /* The record goes first here as well: bind(2) is the grant. */
+        set_reason(x, LOWPORT_GRANTED);
+        send_record(w, &x->record);
+        x->recorded = true;
+        r = binding_own(w->board, w->slot, request, &x->own, guarded);
+        if (r == 0)
+                return LOWPORT_GRANTED;
+        x->recorded = false;
+        x->record.flags |= RECORD_NOT_BOUND;
+        if (r == -EINVAL && own_socket_is_bound(&x->own)) {
+                x->reply.detail = UNSUITABLE_BOUND;
+                return LOWPORT_UNSUITABLE_SOCKET;
+        }
+        x->reply.error = -r;
+        return reason_of_error(-r);
+}
+
+/* ---- reply ---- */
 
 /* Sends the reply, and the socket with it. Where the socket cannot go (the client's end refuses
  * descriptors, too many are on their way) the client is told so instead. */
@@ -258,6 +277,28 @@ static bool send_reply(struct worker *w, struct connection *c, struct exchange *
 
 /* ---- one request, from the datagram to the record ---- */
 
+static bool is_served(const struct worker *w, uint16_t operation) {
+        return operation != (w->slot->mode == MODE_OWN ? WIRE_OPEN : WIRE_OWN);
+}
+
+/* What a request comes to, once it has been understood. */
+static enum lowport_reason
+carry_out(struct worker *w, struct connection *c, struct request *request, struct exchange *x) {
+        bool own = w->slot->mode == MODE_OWN;
+        enum lowport_reason reason;
+
+        audit_request(&x->record, request);
+        /* In own mode the socket's namespace counts, and that comes later. */
+        reason = judge(w, c, own || c->peer.same_netns, request, x);
+        if (reason != LOWPORT_GRANTED)
+                return reason;
+        if (request->operation == WIRE_OPEN)
+                return open_socket(w, c, request, x);
+        if (request->operation == WIRE_OWN)
+                return bind_own(w, c, request, x);
+        return own ? expose(w, c) : LOWPORT_GRANTED;
+}
+
 static bool serve_request(struct worker *w,
                           struct connection *c,
                           const struct wire_request *wire,
@@ -266,6 +307,7 @@ static bool serve_request(struct worker *w,
                 .reply = { .version = WIRE_VERSION, .uid = c->peer.uid },
                 .record = audit_begin(RECORD_REQUEST, &c->peer),
                 .fd = -1,
+                .own = { .fd = -1 },
         };
         struct request request;
         enum lowport_reason reason = wire_decode(wire, size, &request, &x.reply.detail);
@@ -274,31 +316,28 @@ static bool serve_request(struct worker *w,
         x.record.generation = w->generation;
         if (size >= 2 * sizeof(uint16_t))
                 x.reply.operation = wire->operation;
-        if (reason == LOWPORT_GRANTED && request.operation == WIRE_OWN) {
-                x.reply.detail = WIRE_OWN; /* not on this socket */
+        if (reason == LOWPORT_GRANTED && !is_served(w, request.operation)) {
+                x.reply.detail = request.operation; /* not on this socket */
                 reason = LOWPORT_UNKNOWN_OPERATION;
         }
         if (reason == LOWPORT_GRANTED && request.operation == WIRE_STATUS) {
                 board_fill_status(w->board, &x.reply.status);
                 return fdpass_send(c->fd, &x.reply, sizeof(x.reply), -1) == 0;
         }
-        if (reason == LOWPORT_GRANTED) {
-                audit_request(&x.record, &request);
-                reason = judge(w, c, &request, &x);
-        }
-        if (reason == LOWPORT_GRANTED && request.operation == WIRE_OPEN)
-                reason = open_socket(w, c, &request, &x);
+        if (reason == LOWPORT_GRANTED)
+                reason = carry_out(w, c, &request, &x);
         if (x.fd >= 0)
                 x.reply.flags = WIRE_HAS_DESCRIPTOR;
         set_reason(&x, reason);
         atomic_fetch_add(&w->board->requests[reason_outcome(reason)], 1);
 
         /* The record goes first: there is no grant without one, whoever is killed when. */
-        send_record(w, &x.record);
+        if (!x.recorded)
+                send_record(w, &x.record);
         sent = send_reply(w, c, &x);
-        if (x.fd >= 0)
-                binding_hand_over(w->board, w->slot, x.fd);
-        return sent;
+        if (x.fd >= 0 || x.own.fd >= 0)
+                binding_hand_over(w->board, w->slot, x.fd >= 0 ? x.fd : x.own.fd);
+        return sent && x.reply.operation != WIRE_OWN;
 }
 
 /* ---- one connection ---- */
@@ -319,10 +358,10 @@ static void make_room(struct worker *w, struct connection *c) {
                 .uid = c->peer.uid,
         };
 
-        if (grant_is_unread(c))
+        if (connection_is_unread(c))
                 atomic_fetch_add(&w->board->abandoned, 1);
         atomic_fetch_add(&w->board->evicted, 1);
-        dismiss(c->fd, &reply);
+        connection_dismiss(c->fd, &reply);
         record_closing(w, c, LOWPORT_OVER_LIMIT);
 }
 
@@ -335,6 +374,7 @@ static void close_connection(struct worker *w, struct connection *c) {
         /* Where descriptors can be queued on the connection, closing it may take for ever: the
          * parent must see that this is not waiting. */
         board_enter(w->slot, WORKER_SERVING);
+        connection_discard(c);
         atomic_store(&w->slot->unread, 0);
         c->fd = close_fd(c->fd);
 }
@@ -350,7 +390,8 @@ static void check_crowd(struct worker *w, uint32_t uid) {
                 atomic_store(&w->board->crowd, 1);
                 nudge(w);
         }
-        if (board_count(w->board, WORKER_IDLE) < (orders->spare + 1) / 2)
+        if (board_count(w->board, w->slot->mode, WORKER_IDLE) <
+            (board_spare(orders, w->slot->mode) + 1) / 2)
                 nudge(w);
 }
 
@@ -367,15 +408,17 @@ static bool serve_connection(struct worker *w, int fd) {
                 size_t size;
 
                 atomic_store(&w->slot->uid, c.peer.uid);
-                if (!c.peer.closed_to_descriptors)
+                c.exposed = !c.peer.closed_to_descriptors;
+                atomic_store(&w->slot->exposed, c.exposed);
+                if (c.exposed)
                         leader_step_down(w->board, w->slot); /* receiving may take for ever */
                 check_crowd(w, c.peer.uid);
-                while ((size = receive_request(w, &c, &wire)) > 0 &&
+                while ((size = connection_receive(w, &c, &wire)) > 0 &&
                        serve_request(w, &c, &wire, size))
                         c.answered = true;
         }
         close_connection(w, &c);
-        return c.peer.closed_to_descriptors;
+        return c.peer.closed_to_descriptors && !c.exposed;
 }
 
 void worker_run(struct worker *w) {
@@ -386,13 +429,18 @@ void worker_run(struct worker *w) {
                 _exit(EXIT_FAILURE);
         for (size_t i = 0; i < sizeof(w->not_yours) / sizeof(w->not_yours[0]); i++)
                 (void)close_fd(w->not_yours[i]);
+        for (size_t i = 0; i < MODES; i++)
+                if (i != w->slot->mode)
+                        (void)close_fd(w->listeners[i]);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
 
-        while (again && !leaving(w)) {
+        while (again && !connection_is_last(w)) {
+                enum mode mode = (enum mode)w->slot->mode;
                 int fd;
 
                 board_enter(w->slot, WORKER_IDLE);
-                if (board_count(w->board, WORKER_IDLE) > 2 * w->board->orders.spare)
+                if (board_count(w->board, mode, WORKER_IDLE) >
+                    2 * board_spare(&w->board->orders, mode))
                         break; /* a burst is over */
                 fd = accept_connection(w);
                 if (fd >= 0)

@@ -17,10 +17,11 @@ struct worker {
         uint64_t own_netns;
         pid_t parent;
         int listener;
-        int records;      /* writing end of the pipe, O_NONBLOCK */
-        int nudge;        /* eventfd: wakes the parent */
-        int reserve;      /* a descriptor to give up when there are none left */
-        int not_yours[2]; /* descriptors of the parent, which the worker closes */
+        int listeners[MODES]; /* the parent's; -1: this mode is not served */
+        int records;          /* writing end of the pipe, O_NONBLOCK */
+        int nudge;            /* eventfd: wakes the parent */
+        int reserve;          /* a descriptor to give up when there are none left */
+        int not_yours[2];     /* descriptors of the parent, which the worker closes */
 };
 
 _Noreturn void worker_run(struct worker *worker);

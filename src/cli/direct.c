@@ -47,7 +47,7 @@ static int open_request(const struct request *request, int *ret_fd) {
         int type = request->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
         int family = request->address.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
         struct sockaddr_storage address;
-        socklen_t size = address_to_sockaddr(&request->address, request->port, &address);
+        socklen_t size = address_to_sockaddr(&request->address, request->port, false, &address);
         _cleanup_fd_ int fd = socket(family, type | SOCK_CLOEXEC, request->protocol);
         int r;
 

@@ -48,11 +48,17 @@ static const struct field fields[] = {
         FIELD(evicted, "connections that gave way to others"),
         FIELD(abandoned, "of these with a socket not taken"),
         FIELD(records_lost, "audit records lost"),
-        FIELD(workers, "workers"),
+        FIELD(workers, "workers in open mode"),
         FIELD(workers_idle, "of these idle"),
+        FIELD(workers_max, "workers in open mode at most"),
+        FIELD(workers_per_user, "connections at most of one user, in both modes"),
+        FIELD(own_workers, "workers in own mode"),
+        FIELD(own_workers_idle, "of these idle"),
+        FIELD(own_workers_max, "workers in own mode at most, stuck ones counted"),
+        FIELD(own_per_user, "sockets at most that one user may have sent"),
         FIELD(workers_stuck, "workers stuck and left behind"),
-        FIELD(workers_max, "workers at most"),
-        FIELD(workers_per_user, "workers at most for one user"),
+        FIELD(stuck_of_uid, "of these by the user with most"),
+        FIELD(stuck_uid, NULL),
 };
 
 static uint64_t value_of(const struct lowport_status *status, const struct field *field) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/endpoint.h"
+#include "common/wire.h"
 
 /* One line per reason: the errno that always comes with it (0: it varies), a few words, and a
  * sentence. In the sentence {uid}, {detail} and {port} are numbers, {error} is the errno in words,
@@ -45,7 +46,7 @@ static const struct text {
         { LOWPORT_UNSUITABLE_SOCKET,
           EINVAL,
           "unsuitable socket",
-          "the daemon cannot bind the socket that was sent" },
+          "the daemon cannot bind the socket that was sent: {unsuitable}" },
         { LOWPORT_OVER_LIMIT,
           EAGAIN,
           "over a limit",
@@ -133,6 +134,20 @@ static void put_lack(const struct message *m, char *ret, size_t size) {
         (void)snprintf(ret, size, "0.0.0.0:%u, which %s takes too,", m->port, place);
 }
 
+static const char *unsuitable(uint32_t detail) {
+        static const char *const texts_of[] = {
+                [UNSUITABLE_MISSING] = "no descriptor came",
+                [UNSUITABLE_MANY] = "more than one descriptor came",
+                [UNSUITABLE_OTHER] = "it is no IP socket",
+                [UNSUITABLE_PROTOCOL] = "it is of another type or protocol",
+                [UNSUITABLE_FAMILY] = "it is an IPv4 socket, and the address is IPv6",
+                [UNSUITABLE_BOUND] = "it is bound, connected or listening already",
+        };
+        bool known = detail < sizeof(texts_of) / sizeof(texts_of[0]) && texts_of[detail] != NULL;
+
+        return known ? texts_of[detail] : "it is of a wrong kind";
+}
+
 /* Writes what `{name}` stands for. */
 static void put_value(const struct message *m, const char *name, char *ret, size_t size) {
         if (strcmp(name, "uid") == 0)
@@ -147,6 +162,8 @@ static void put_value(const struct message *m, const char *name, char *ret, size
                 (void)snprintf(ret, size, "%s", m->socket);
         else if (strcmp(name, "problem") == 0)
                 (void)snprintf(ret, size, "%s", m->problem == NULL ? "?" : m->problem);
+        else if (strcmp(name, "unsuitable") == 0)
+                (void)snprintf(ret, size, "%s", unsuitable(m->detail));
         else if (strcmp(name, "what") == 0)
                 put_place(&m->address, m->port, ret, size);
         else if (strcmp(name, "lacks") == 0)

@@ -29,10 +29,12 @@ bool address_in_prefix(const struct address *address, const uint8_t prefix[16], 
         return rest == 0 || (address->bytes[whole] ^ prefix[whole]) >> (8 - rest) == 0;
 }
 
-socklen_t
-address_to_sockaddr(const struct address *address, uint16_t port, struct sockaddr_storage *ret) {
+socklen_t address_to_sockaddr(const struct address *address,
+                              uint16_t port,
+                              bool mapped,
+                              struct sockaddr_storage *ret) {
         memset(ret, 0, sizeof(*ret));
-        if (address->family == ADDRESS_V4) {
+        if (address->family == ADDRESS_V4 && !mapped) {
                 struct sockaddr_in *in = (struct sockaddr_in *)ret;
 
                 in->sin_family = AF_INET;
@@ -47,5 +49,10 @@ address_to_sockaddr(const struct address *address, uint16_t port, struct sockadd
         in6->sin6_port = htons(port);
         in6->sin6_scope_id = address->scope;
         memcpy(&in6->sin6_addr, address->bytes, sizeof(in6->sin6_addr));
+        if (address->family == ADDRESS_V4) {
+                memset(&in6->sin6_addr, 0, sizeof(in6->sin6_addr));
+                in6->sin6_addr.s6_addr[10] = in6->sin6_addr.s6_addr[11] = 0xff;
+                memcpy(in6->sin6_addr.s6_addr + 12, address->bytes, 4);
+        }
         return sizeof(*in6);
 }

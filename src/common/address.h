@@ -28,6 +28,9 @@ bool address_is_wildcard(const struct address *address);
 /* True when the first `length` bits of both are equal. Both must be of one family. */
 bool address_in_prefix(const struct address *address, const uint8_t prefix[16], unsigned length);
 
-/* Writes the socket address of `address` and `port` and returns its length. */
-socklen_t
-address_to_sockaddr(const struct address *address, uint16_t port, struct sockaddr_storage *ret);
+/* Writes the socket address of `address` and `port` and returns its length. `mapped`: an IPv4
+ * address is for an IPv6 socket, and so is written as an IPv4-mapped one. */
+socklen_t address_to_sockaddr(const struct address *address,
+                              uint16_t port,
+                              bool mapped,
+                              struct sockaddr_storage *ret);

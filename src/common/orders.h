@@ -9,13 +9,14 @@
 /* The descriptors that lowport-binder is started with. */
 enum {
         BINDER_FD_CONTROL = 3, /* SOCK_SEQPACKET: orders in, reports out; its end means "exit" */
-        BINDER_FD_OPEN = 4,    /* the bound Unix socket of the open mode */
-        BINDER_FD_RECORDS = 5, /* the writing end of a pipe, O_NONBLOCK */
+        BINDER_FD_RECORDS = 4, /* the writing end of a pipe, O_NONBLOCK */
+        BINDER_FD_OPEN = 5,    /* the bound Unix socket of the open mode, if it is served */
+        BINDER_FD_OWN = 6,     /* that of the own mode, if it is served */
 };
 
 enum {
         ORDERS_VERSION = 1,
-        WORKERS_LIMIT = 1024, /* the most that `workers` may say */
+        WORKERS_LIMIT = 1024, /* the most that `workers` and `own_workers` may say */
 };
 
 /* One datagram, with the sealed rule set as its descriptor: the first starts the workers, each
@@ -23,8 +24,10 @@ enum {
 struct orders {
         uint32_t version;
         uint32_t generation;       /* of the rules, counted from 1 */
-        uint32_t workers;          /* the most at once */
-        uint32_t workers_per_user; /* the most connections of one uid at once */
+        uint32_t workers;          /* the most at once in open mode, stuck ones not counted */
+        uint32_t workers_per_user; /* the most connections of one uid at once, in both modes */
+        uint32_t own_workers;      /* the most at once in own mode, stuck ones counted */
+        uint32_t own_per_user;     /* of these, those on which one uid may send a descriptor */
         uint32_t spare;            /* idle workers kept ready */
         uint32_t request_timeout;  /* milliseconds a client may take for its first request */
         uint32_t idle_timeout;     /* milliseconds it may then wait before each next one */

@@ -19,6 +19,7 @@ enum {
         RECORD_UNIT_UNKNOWN = 1 << 1, /* a rule hangs on the peer's unit, which is not known */
         RECORD_PEER_ENDED = 1 << 2,   /* because its process has ended */
         RECORD_NOT_TAKEN = 1 << 3,    /* granted, but the client was gone; `error` says how */
+        RECORD_NOT_BOUND = 1 << 4,    /* granted, but bind(2) then failed; `error` says how */
 };
 
 struct record {
@@ -30,7 +31,7 @@ struct record {
         int32_t pid;
         int32_t error;       /* what the client was told */
         uint64_t time;       /* microseconds since 1970 */
-        uint64_t inode;      /* of the socket handed out, 0: none */
+        uint64_t inode;      /* of the socket handed out or bound, 0: none */
         uint64_t count;      /* RECORD_LOST, RECORD_STUCK */
         uint32_t generation; /* of the rules */
         uint32_t request_flags;

@@ -14,13 +14,23 @@ enum {
 
         WIRE_OPEN = 1,   /* open, bind, listen; the reply carries the socket */
         WIRE_OWN = 2,    /* bind the socket that this request carries */
-        WIRE_CHECK = 3,  /* would OPEN be granted to me, and by which rule? */
+        WIRE_CHECK = 3,  /* would OPEN (or OWN) be granted to me, and by which rule? */
         WIRE_STATUS = 4, /* version, uptime, counters */
 
         WIRE_REQUEST_SIZE = 48,
         WIRE_REPLY_SIZE = 256,
 
         WIRE_HAS_DESCRIPTOR = 1 << 0, /* a flag of the reply */
+};
+
+/* What is wrong with the socket that came with OWN: the reply's detail. */
+enum {
+        UNSUITABLE_MISSING = 1,  /* no descriptor came */
+        UNSUITABLE_MANY = 2,     /* more than one came */
+        UNSUITABLE_OTHER = 3,    /* it is no IP socket */
+        UNSUITABLE_PROTOCOL = 4, /* of another type or protocol than the request says */
+        UNSUITABLE_FAMILY = 5,   /* an IPv4 socket for an IPv6 address */
+        UNSUITABLE_BOUND = 6,    /* bound, connected or listening already */
 };
 
 struct wire_request {
@@ -45,6 +55,8 @@ struct wire_status {
         uint32_t workers_max, workers_per_user;
         uint32_t protections; /* bits for what confines the binder; 0 in this version */
         char version[32];     /* the daemon's release, NUL-terminated */
+        uint32_t own_workers, own_workers_idle, own_workers_max, own_per_user;
+        uint32_t stuck_uid, stuck_of_uid; /* who has most of the stuck ones, and how many */
 };
 
 struct wire_reply {

@@ -37,20 +37,29 @@ static void find_binder(const struct options *options, char ret[PATH_MAX]) {
         (void)snprintf(ret, PATH_MAX, "%s/lowport-binder", LOWPORT_BINDER_DIR);
 }
 
-/* Should: give the binder three descriptors at their places and the standard ones. Mustn't: give it
- * an environment, or arguments that anybody chose. Copies go above all places first, lest one
+/* Should: give the binder its descriptors at their places and the standard ones. Mustn't: give it an
+ * environment, or arguments that anybody chose. Copies go above all places first, lest one
  * overwrites another. */
-static _Noreturn void become_binder(const char *path, int control, int listener, int records) {
+static _Noreturn void
+become_binder(const char *path, int control, int records, const struct listeners *listeners) {
         static char *const environment[] = { NULL };
         static char name[] = "lowport-binder";
         char *const arguments[] = { name, NULL };
-        const int from[] = { control, listener, records };
-        int above[3];
+        enum { N = BINDER_FD_OWN - BINDER_FD_CONTROL + 1 };
+        const int from[N] = {
+                [BINDER_FD_CONTROL - BINDER_FD_CONTROL] = control,
+                [BINDER_FD_RECORDS - BINDER_FD_CONTROL] = records,
+                [BINDER_FD_OPEN - BINDER_FD_CONTROL] = listeners->open.fd,
+                [BINDER_FD_OWN - BINDER_FD_CONTROL] = listeners->own.fd,
+        };
+        int above[N];
 
-        for (int i = 0; i < 3; i++)
-                above[i] = fcntl(from[i], F_DUPFD_CLOEXEC, BINDER_FD_RECORDS + 1);
-        for (int i = 0; i < 3; i++)
-                if (above[i] < 0 || dup2(above[i], BINDER_FD_CONTROL + i) < 0)
+        for (int i = 0; i < N; i++)
+                above[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, BINDER_FD_OWN + 1);
+        for (int i = 0; i < N; i++)
+                if (from[i] < 0)
+                        (void)close(BINDER_FD_CONTROL + i); /* what is not served is not there */
+                else if (above[i] < 0 || dup2(above[i], BINDER_FD_CONTROL + i) < 0)
                         _exit(BINDER_EXIT_FAILED);
         (void)execve(path, arguments, environment);
         log_error("cannot run %s: %s; is it installed? --binder names another",
@@ -59,7 +68,10 @@ static _Noreturn void become_binder(const char *path, int control, int listener,
         _exit(BINDER_EXIT_FAILED);
 }
 
-int binder_start(struct binder *binder, const struct options *options, int listener, int records) {
+int binder_start(struct binder *binder,
+                 const struct options *options,
+                 const struct listeners *listeners,
+                 int records) {
         static char path[PATH_MAX];
         int pair[2], r;
 
@@ -79,7 +91,7 @@ int binder_start(struct binder *binder, const struct options *options, int liste
         }
         if (binder->pid == 0) {
                 (void)close_fd(pair[0]);
-                become_binder(path, pair[1], listener, records);
+                become_binder(path, pair[1], records, listeners);
         }
         (void)close_fd(pair[1]);
         binder->control = pair[0];

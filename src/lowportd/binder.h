@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "lowportd/listener.h"
 #include "lowportd/options.h"
 
 struct binder {
@@ -12,9 +13,12 @@ struct binder {
         int control;
 };
 
-/* Starts the binder on `listener`, with `records` as the pipe for its records. Says what is wrong,
+/* Starts the binder on `listeners`, with `records` as the pipe for its records. Says what is wrong,
  * and returns a negative errno then. */
-int binder_start(struct binder *binder, const struct options *options, int listener, int records);
+int binder_start(struct binder *binder,
+                 const struct options *options,
+                 const struct listeners *listeners,
+                 int records);
 
 /* Puts a sealed rule set in force, as the given generation; the report tells when it is. */
 int binder_order(const struct binder *binder,

@@ -92,6 +92,8 @@ static const char *describe_reason(struct entry *entry, const struct record *rec
                 record->reason == LOWPORT_BIND_FAILED || record->reason == LOWPORT_EXHAUSTED;
         const char *why = by_kernel ? strerror(record->error) : lowport_reason_text(record->reason);
 
+        if ((record->flags & RECORD_NOT_BOUND) != 0)
+                return put(entry, ": what was granted could not be bound: %s", why);
         if ((record->flags & RECORD_NOT_TAKEN) != 0)
                 return put(entry, ": the client did not take it: %s", why);
         if (record->reason == LOWPORT_TIMED_OUT)
@@ -136,6 +138,12 @@ static void write_message(struct entry *entry, const struct record *record, cons
               unit);
 }
 
+static const char *operation_of(const struct record *record) {
+        if (record->operation == WIRE_CHECK)
+                return "check";
+        return record->operation == WIRE_OWN ? "own" : "open";
+}
+
 /* What a program would ask for. */
 static void write_fields(struct entry *entry, const struct record *record, const char *user) {
         struct verdict_words words = verdict_of(record);
@@ -144,7 +152,7 @@ static void write_fields(struct entry *entry, const struct record *record, const
         FIELD(entry, "MESSAGE_ID=%s", words.id);
         FIELD(entry, "LOWPORT_VERDICT=%s", words.verb);
         FIELD(entry, "LOWPORT_REASON=%s", lowport_reason_text(record->reason));
-        FIELD(entry, "LOWPORT_OPERATION=%s", record->operation == WIRE_CHECK ? "check" : "open");
+        FIELD(entry, "LOWPORT_OPERATION=%s", operation_of(record));
         FIELD(entry, "LOWPORT_UID=%u", record->uid);
         FIELD(entry, "LOWPORT_GID=%u", record->gid);
         FIELD(entry, "LOWPORT_PID=%d", record->pid);

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The Unix socket that clients connect to. */
+/* The Unix sockets that clients connect to: one of the open mode, one of the own mode. */
 
 #include <stdbool.h>
 
 struct listener {
-        int fd;     /* bound; whether it listens already is the binder's business */
+        int fd;     /* bound; whether it listens already is the binder's business; -1: none */
         char *path; /* to be removed at the end, if we made it; else NULL */
 };
 
-/* Takes the socket that the service manager passes under the name "open", or makes one at `path`
- * (NULL: the usual place). Says what is wrong, and returns a negative errno then. */
-int listener_open(const char *path, struct listener *ret);
+struct listeners {
+        struct listener open, own;
+};
 
-/* Closes our descriptor; the socket itself lives on in the binder. */
-void listener_close(struct listener *listener);
+/* Takes the sockets that the service manager passes under the names "open" and "own". Where it passes
+ * none, makes those that have a path here, or both at their usual places if neither has. Says what is
+ * wrong, and returns a negative errno then. */
+int listeners_open(const char *open_path, const char *own_path, struct listeners *ret);
 
-/* Removes the socket that was made, at the end of all. */
-void listener_remove(struct listener *listener);
+/* Closes our descriptors; the sockets themselves live on in the binder. */
+void listeners_close(struct listeners *listeners);
+
+/* Removes the sockets that were made, at the end of all. */
+void listeners_remove(struct listeners *listeners);

@@ -35,7 +35,7 @@ static int check(const struct options *options) {
 
 int main(int argc, char **argv) {
         struct options options;
-        struct listener listener;
+        struct listeners listeners;
         int r = options_parse(argc, argv, &options);
 
         if (r >= 0)
@@ -43,16 +43,17 @@ int main(int argc, char **argv) {
         if (options.check)
                 return check(&options);
 
-        /* 1. Should: have the socket, which only root may be able to make where it belongs. */
-        if (listener_open(options.socket, &listener) < 0)
+        /* 1. Should: have the sockets, which only root may be able to make where they belong. */
+        if (listeners_open(options.socket, options.own_socket, &listeners) < 0)
                 return EXIT_FAILURE;
 
-        /* 2. Should: be an unprivileged user with one capability. Mustn't: read any file before. */
+        /* 2. Should: be an unprivileged user with one capability. Mustn't: read any file before but
+         * the databases of users and groups. */
         r = privilege_reduce(options.user);
 
         /* 3. Should: hand that capability to the binder, and be left with none. */
-        r = r < 0 ? EXIT_FAILURE : manager_run(&options, &listener);
+        r = r < 0 ? EXIT_FAILURE : manager_run(&options, &listeners);
 
-        listener_remove(&listener);
+        listeners_remove(&listeners);
         return r;
 }

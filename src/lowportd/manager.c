@@ -217,7 +217,7 @@ static int make_queue(uint32_t records, int pipe_fds[2]) {
 }
 
 /* Starts auditor and binder; after that nothing here needs a privilege. */
-static int start_parts(struct manager *m, struct listener *listener) {
+static int start_parts(struct manager *m, struct listeners *listeners) {
         int queue[2], r = make_queue(m->options->record_queue, queue);
 
         if (r < 0) {
@@ -225,9 +225,9 @@ static int start_parts(struct manager *m, struct listener *listener) {
                 return r;
         }
         m->records = queue[0];
-        r = binder_start(&m->binder, m->options, listener->fd, queue[1]);
+        r = binder_start(&m->binder, m->options, listeners, queue[1]);
         (void)close_fd(queue[1]);
-        listener_close(listener);
+        listeners_close(listeners);
         if (r == 0)
                 r = privilege_drop();
         if (r < 0)
@@ -293,13 +293,13 @@ static void stop_parts(struct manager *m) {
                 (void)waitpid(m->auditor, NULL, 0);
 }
 
-int manager_run(const struct options *options, struct listener *listener) {
+int manager_run(const struct options *options, struct listeners *listeners) {
         struct manager m = { .options = options,
                              .loader = { .socket = -1 },
                              .binder = { .control = -1 } };
 
         m.signals = set_up_signals();
-        if (m.signals < 0 || start_parts(&m, listener) < 0)
+        if (m.signals < 0 || start_parts(&m, listeners) < 0)
                 return EXIT_FAILURE;
         start_loading(&m);
         loop(&m);

@@ -7,4 +7,4 @@
 #include "lowportd/options.h"
 
 /* Runs until SIGTERM, or until the binder dies. Returns the status to exit with. */
-int manager_run(const struct options *options, struct listener *listener);
+int manager_run(const struct options *options, struct listeners *listeners);

@@ -18,16 +18,25 @@ static const char help[] =
         "  --policy PATH           a policy file, or a directory with *.conf; may be repeated\n"
         "                          (default: " LOWPORT_POLICY_DIR
         "/policy.conf and policy.d/*.conf)\n"
-        "  --socket PATH           the socket to make (default: " LOWPORT_SOCKET_PATH ");\n"
-        "                          not used when the service manager passes one named \"open\"\n"
+        "  --socket PATH           the socket to make for the open mode\n"
+        "  --own-socket PATH       the socket to make for the own mode; with neither option both "
+        "are\n"
+        "                          made: " LOWPORT_SOCKET_PATH " and own.socket beside it;\n"
+        "                          not used when the service manager passes sockets named "
+        "\"open\"\n"
+        "                          and \"own\"\n"
         "  --binder PATH           the lowport-binder to run\n"
         "  --user NAME             the user to become when started as root (default: lowport)\n"
         "  --check                 check the policy and exit: 0, or 1 and what is wrong\n"
         "  --version, --help\n"
         "\n"
         "Limits:\n"
-        "  --workers N             clients served at once, in all (1-1024, default 256)\n"
-        "  --workers-per-user N    connections of one user at once (default 64)\n"
+        "  --workers N             clients served at once in open mode (1-1024, default 256)\n"
+        "  --workers-per-user N    connections of one user at once, in both modes (default 64)\n"
+        "  --own-workers N         clients served at once in own mode, and workers left stuck "
+        "there\n"
+        "                          (4-1024, default 256)\n"
+        "  --own-per-user N        of these, sockets of one user (default 32)\n"
         "  --spare N               idle workers kept ready (1-64, default 4)\n"
         "  --request-timeout SEC   time for a client's first request (1-3600, default 5)\n"
         "  --idle-timeout SEC      time before each next one (1-86400, default 60)\n"
@@ -39,11 +48,14 @@ static const char help[] =
 enum {
         OPTION_POLICY = 256,
         OPTION_SOCKET,
+        OPTION_OWN_SOCKET,
         OPTION_BINDER,
         OPTION_USER,
         OPTION_CHECK,
         OPTION_WORKERS,
         OPTION_WORKERS_PER_USER,
+        OPTION_OWN_WORKERS,
+        OPTION_OWN_PER_USER,
         OPTION_SPARE,
         OPTION_REQUEST_TIMEOUT,
         OPTION_IDLE_TIMEOUT,
@@ -56,11 +68,14 @@ enum {
 static const struct option long_options[] = {
         { "policy", required_argument, NULL, OPTION_POLICY },
         { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "own-socket", required_argument, NULL, OPTION_OWN_SOCKET },
         { "binder", required_argument, NULL, OPTION_BINDER },
         { "user", required_argument, NULL, OPTION_USER },
         { "check", no_argument, NULL, OPTION_CHECK },
         { "workers", required_argument, NULL, OPTION_WORKERS },
         { "workers-per-user", required_argument, NULL, OPTION_WORKERS_PER_USER },
+        { "own-workers", required_argument, NULL, OPTION_OWN_WORKERS },
+        { "own-per-user", required_argument, NULL, OPTION_OWN_PER_USER },
         { "spare", required_argument, NULL, OPTION_SPARE },
         { "request-timeout", required_argument, NULL, OPTION_REQUEST_TIMEOUT },
         { "idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT },
@@ -101,6 +116,10 @@ static bool limit(int option, const char *name, const char *text, struct options
                 return number(name, text, 1, WORKERS_LIMIT, 1, &limits->workers);
         case OPTION_WORKERS_PER_USER:
                 return number(name, text, 1, WORKERS_LIMIT, 1, &limits->workers_per_user);
+        case OPTION_OWN_WORKERS:
+                return number(name, text, 4, WORKERS_LIMIT, 1, &limits->own_workers);
+        case OPTION_OWN_PER_USER:
+                return number(name, text, 1, WORKERS_LIMIT, 1, &limits->own_per_user);
         case OPTION_SPARE:
                 return number(name, text, 1, 64, 1, &limits->spare);
         case OPTION_REQUEST_TIMEOUT:
@@ -121,6 +140,8 @@ int options_parse(int argc, char **argv, struct options *ret) {
                         .version = ORDERS_VERSION,
                         .workers = 256,
                         .workers_per_user = 64,
+                        .own_workers = 256,
+                        .own_per_user = 32,
                         .spare = 4,
                         .request_timeout = 5000,
                         .idle_timeout = 60000,
@@ -141,6 +162,9 @@ int options_parse(int argc, char **argv, struct options *ret) {
                         break;
                 case OPTION_SOCKET:
                         o.socket = optarg;
+                        break;
+                case OPTION_OWN_SOCKET:
+                        o.own_socket = optarg;
                         break;
                 case OPTION_BINDER:
                         o.binder = optarg;

@@ -14,9 +14,9 @@ enum { POLICIES_MAX = 64 };
 struct options {
         const char *policies[POLICIES_MAX]; /* --policy, in their order */
         size_t n_policies;
-        const char *socket; /* NULL: the usual place, or what the service manager passes */
-        const char *binder; /* NULL: where it is installed, or beside lowportd */
-        const char *user;   /* NULL: lowport, when started as root */
+        const char *socket, *own_socket; /* NULL: see listeners_open() */
+        const char *binder;              /* NULL: where it is installed, or beside lowportd */
+        const char *user;                /* NULL: lowport, when started as root */
         bool check;
         uint32_t record_queue; /* records that may wait for the auditor */
         struct orders limits;

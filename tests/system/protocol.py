@@ -21,14 +21,18 @@ HAS_DESCRIPTOR = 1
  UNSUITABLE_SOCKET, OVER_LIMIT, TOO_SHORT, TOO_LONG, MALFORMED, UNSUPPORTED_VERSION,
  UNKNOWN_OPERATION, UNMAPPED_USER, EXHAUSTED, BIND_FAILED) = range(17)
 
+# What is wrong with a socket: the detail of UNSUITABLE_SOCKET.
+MISSING, MANY, OTHER, PROTOCOL, FAMILY, BOUND = range(1, 7)
+
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
 
 REQUEST = struct.Struct("=HHBBHII16sI3I")
 REPLY = struct.Struct("=HHHHiIII232s")
-STATUS_BODY = struct.Struct("=9Q8I32s")
+STATUS_BODY = struct.Struct("=9Q8I32s6I")
 STATUS_FIELDS = ("uptime granted denied failed over_limit malformed evicted abandoned records_lost "
                  "generation rules workers workers_idle workers_stuck workers_max "
-                 "workers_per_user protections version").split()
+                 "workers_per_user protections version own_workers own_workers_idle "
+                 "own_workers_max own_per_user stuck_uid stuck_of_uid").split()
 
 
 def pack(operation, protocol="tcp", address="::", port=0, flags=0, backlog=0, version=VERSION):
@@ -138,6 +142,23 @@ class Connection:
 
     def check(self, protocol, port, address="::", flags=0):
         return self.ask(pack(CHECK, protocol, address, port, flags))
+
+    def own(self, sock, protocol, port, address="::", flags=0):
+        """Has a socket (or whatever it is) bound, as liblowport does: CHECK first, and then OWN."""
+        reply = self.check(protocol, port, address, flags)
+        if reply.reason != GRANTED:
+            return reply
+        return self.send_own([sock], protocol, port, address, flags)
+
+    def send_own(self, files, protocol, port, address="::", flags=0):
+        """The second half: OWN with these descriptors."""
+        fds = [file if isinstance(file, int) else file.fileno() for file in files]
+        data = pack(OWN, protocol, address, port, flags)
+        try:
+            socket.send_fds(self.sock, [data], fds)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Closed from error
+        return self.receive()
 
     def status(self):
         return self.ask(pack(STATUS)).status

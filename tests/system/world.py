@@ -30,7 +30,7 @@ SANITIZE = "".join(re.findall(r"^LOWPORT_SANITIZE:\w+=(.+)$", CACHE, re.M))
 SLOW = 3 if SANITIZE else 1  # sanitizers take their time
 DEADLINE = 15 * SLOW
 USERS = {"root": 0, "lowport": 990, "alice": 1001, "bob": 1002, "carol": 1003}
-GROUPS = {"alice": [2001], "carol": [2001]}
+GROUPS = {"alice": [2001, 990], "bob": [990], "carol": [2001]}
 MANY_USERS = os.getuid() == 0  # else this world has one uid, the daemon's
 CLONE_NEWNET = 0x40000000
 
@@ -110,7 +110,8 @@ class Person:
         self.line.settimeout(60)
 
     def _live(self, line, new_netns):
-        """The other process: connects to each path it is told until its line is closed."""
+        """The other process: connects to each path it is told, or makes the socket it is told, until
+        its line is closed."""
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             # A connection of the test ends when the test closes it, not when this process ends.
@@ -124,11 +125,15 @@ class Person:
                 os.setgroups(GROUPS.get(self.name, []))
                 os.setresgid(self.uid, self.uid, self.uid)
                 os.setresuid(self.uid, self.uid, self.uid)
-            while path := line.recv(200):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            while order := line.recv(200).decode():
+                kind = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                if not order.startswith("/"):
+                    kind = tuple(map(int, order.split()))
+                with socket.socket(*kind) as sock:
                     try:
-                        sock.settimeout(50)
-                        sock.connect(path.decode())
+                        if order.startswith("/"):
+                            sock.settimeout(50)
+                            sock.connect(order)
                         socket.send_fds(line, [pickle.dumps(None)], [sock.fileno()])
                     except OSError as error:
                         line.send(pickle.dumps(error))
@@ -139,16 +144,28 @@ class Person:
         """As a rule names this user."""
         return str(self.name)
 
-    def connect(self, where):
-        """A connection of this user to a daemon or a path."""
-        self.line.send(str(getattr(where, "socket", where)).encode())
+    def _order(self, text):
+        self.line.send(text.encode())
         data, fds, _, _ = socket.recv_fds(self.line, 4096, 1)
         if not data:
             raise RuntimeError(f"{self.name} is gone")
         error = pickle.loads(data)
         if error is not None:
             raise error
-        return Connection(socket.socket(fileno=fds[0]), DEADLINE)
+        return socket.socket(fileno=fds[0])
+
+    def connect(self, where):
+        """A connection of this user to a daemon or a path."""
+        return Connection(self._order(str(getattr(where, "socket", where))), DEADLINE)
+
+    def make(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
+        """A socket that is this user's own, in this user's network namespace."""
+        return self._order(f"{int(family)} {int(kind)} {int(protocol)}")
+
+    def own(self, where, sock, protocol, port, address="0.0.0.0", flags=0):
+        """Has a socket bound by the daemon, on a connection of its own."""
+        with self.connect(getattr(where, "own_socket", where)) as connection:
+            return connection.own(sock, protocol, port, address, flags)
 
     def open(self, where, protocol, port, address="::", flags=0, backlog=0):
         """One request on a connection of its own."""
@@ -160,8 +177,11 @@ class Person:
             return connection.check(protocol, port, address, flags)
 
     def environment(self, where=None, **more):
-        path = getattr(where, "socket", where)
-        return ENVIRONMENT | ({"LOWPORT_SOCKET": str(path)} if path else {}) | more
+        paths = {}
+        if where is not None:
+            paths["LOWPORT_SOCKET"] = str(getattr(where, "socket", where))
+            paths["LOWPORT_OWN_SOCKET"] = str(getattr(where, "own_socket", f"{where}-own"))
+        return ENVIRONMENT | paths | more
 
     def popen(self, *command, at=None, env=None, **options):
         """Starts a program as this user; `at` is the daemon it may ask."""
@@ -264,7 +284,7 @@ class Daemon:
     count = 0
 
     def __init__(self, *rules, policy=None, options=(), prefix=None, env=None, program=None,
-                 binder=None, home=None, sockets=None, bare=False):
+                 binder=None, home=None, sockets=None, bare=False, modes=("open", "own")):
         Daemon.count += 1
         self.home = pathlib.Path(home or HOME / f"d{Daemon.count}")
         self.home.mkdir(exist_ok=True)
@@ -273,6 +293,7 @@ class Daemon:
         if MANY_USERS:
             os.chown(self.state, USERS["lowport"], USERS["lowport"])
         self.socket = self.state / "socket"
+        self.own_socket = self.state / "own.socket"
         self.policy = pathlib.Path(policy) if policy else self.home / "policy.conf"
         if policy is None:
             self.write_policy(*rules)
@@ -286,8 +307,10 @@ class Daemon:
 
         command = [str(program or BIN / "lowportd")]
         if not bare:
-            command += ["--policy", str(self.policy), "--socket", str(self.socket),
+            command += ["--policy", str(self.policy),
                         "--binder", str(binder or BIN / "lowport-binder")]
+            command += ["--socket", str(self.socket)] if "open" in modes else []
+            command += ["--own-socket", str(self.own_socket)] if "own" in modes else []
         command += map(str, options)
         self.process = subprocess.Popen(
             [*(capable() if prefix is None else prefix), *command], cwd="/",

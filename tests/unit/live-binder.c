@@ -71,6 +71,8 @@ struct orders live_orders(void) {
                 .generation = 1,
                 .workers = 4,
                 .workers_per_user = 64,
+                .own_workers = 4,
+                .own_per_user = 2,
                 .spare = 2,
                 .request_timeout = 4 * FIXTURE_PATIENCE,
                 .idle_timeout = 4 * FIXTURE_PATIENCE,
@@ -115,12 +117,12 @@ static uint16_t find_port(void) {
         return 0;
 }
 
-static int make_listener(void) {
+static int make_listener(const char *name, char ret_path[80]) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd = __real_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-        (void)snprintf(live.path, sizeof(live.path), "%s/socket", live.directory);
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", live.path);
+        (void)snprintf(ret_path, 80, "%s/%s", live.directory, name);
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", ret_path);
         assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         return fd;
 }
@@ -135,7 +137,11 @@ int live_reset(void **state) {
 }
 
 void live_launch(const struct orders *orders) {
-        int control[2], records[2], listener = make_listener();
+        int control[2], records[2];
+        const int listeners[MODES] = {
+                [MODE_OPEN] = make_listener("socket", live.path),
+                [MODE_OWN] = make_listener("own.socket", live.own_path),
+        };
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
         assert_int_equal(pipe2(records, O_CLOEXEC | O_NONBLOCK), 0);
@@ -148,10 +154,11 @@ void live_launch(const struct orders *orders) {
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 close(control[0]);
                 close(records[0]);
-                r = parent_run(control[1], listener, records[1]);
+                r = parent_run(control[1], records[1], listeners);
                 _exit(r < 0 ? -r : 0);
         }
-        close(listener);
+        close(listeners[MODE_OPEN]);
+        close(listeners[MODE_OWN]);
         close(control[1]);
         close(records[1]);
         live.control = control[0];

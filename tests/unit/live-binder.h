@@ -30,7 +30,7 @@ struct live {
         int control, records;
         struct board *board;        /* the binder's own */
         struct live_faults *faults; /* all zero */
-        char directory[64], path[80];
+        char directory[64], path[80], own_path[80];
         uint16_t port; /* a free one; so are, as good as surely, the next few */
 };
 

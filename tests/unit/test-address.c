@@ -87,13 +87,13 @@ static void socket_addresses(void **state) {
 
         (void)state;
         v6.scope = 3;
-        assert_int_equal(address_to_sockaddr(&v4, 80, &storage), sizeof(in));
+        assert_int_equal(address_to_sockaddr(&v4, 80, false, &storage), sizeof(in));
         memcpy(&in, &storage, sizeof(in));
         assert_int_equal(in.sin_family, AF_INET);
         assert_int_equal(ntohs(in.sin_port), 80);
         assert_int_equal(ntohl(in.sin_addr.s_addr), 0xc0000201);
 
-        assert_int_equal(address_to_sockaddr(&v6, 443, &storage), sizeof(in6));
+        assert_int_equal(address_to_sockaddr(&v6, 443, false, &storage), sizeof(in6));
         memcpy(&in6, &storage, sizeof(in6));
         assert_int_equal(in6.sin6_family, AF_INET6);
         assert_int_equal(ntohs(in6.sin6_port), 443);

@@ -20,7 +20,7 @@ static void start(const struct orders *orders) {
 }
 
 static void wait_for_state(enum worker_state state, uint32_t count) {
-        fixture_wait_for(board_count(live.board, state) == count);
+        fixture_wait_for(board_count(live.board, MODE_OPEN, state) == count);
 }
 
 /* Until the board's clock tells what comes from what was. */

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 enum { BASE = 50 }; /* where the sockets lie that the service manager passes */
 
 static char directory[64], path[80];
-static const char *said; /* by the last listener_open() */
+static const char *said; /* by the last listeners_open() */
 
 /* What the service manager passes. */
 static struct {
@@ -55,11 +57,13 @@ static int remove_directory(void **state) {
         return 0;
 }
 
-static int open_listener(const char *at, struct listener *ret) {
+static const char *own_at; /* where the own socket is to be; NULL: none is */
+
+static int open_listener(const char *at, struct listeners *ret) {
         int r;
 
         fixture_capture(STDERR_FILENO);
-        r = listener_open(at, ret);
+        r = listeners_open(at, own_at, ret);
         said = fixture_captured();
         return r;
 }
@@ -96,17 +100,17 @@ static void close_passed(void) {
 }
 
 static void expect_taken(const char *name) {
-        struct listener listener;
+        struct listeners listener;
 
         passed.named = name != NULL;
         passed.names[0] = name;
         assert_int_equal(open_listener(path, &listener), 0);
         assert_string_equal(said, "");
-        assert_int_equal(listener.fd, BASE);
-        assert_null(listener.path); /* not ours to remove */
+        assert_int_equal(listener.open.fd, BASE);
+        assert_null(listener.open.path); /* not ours to remove */
         assert_int_equal(fcntl(BASE, F_GETFL) & O_NONBLOCK, 0);
         assert_int_not_equal(access(path, F_OK), 0);
-        listener_remove(&listener);
+        listeners_remove(&listener);
 }
 
 static void a_passed_socket_is_taken_by_its_name(void **state) {
@@ -121,7 +125,7 @@ static void a_passed_socket_is_taken_by_its_name(void **state) {
 }
 
 static void expect_refused(const char *name, const char *words) {
-        struct listener listener;
+        struct listeners listener;
 
         passed.named = name != NULL;
         passed.names[0] = name;
@@ -147,20 +151,43 @@ static void a_passed_socket_must_be_what_it_should(void **state) {
         close_passed();
 }
 
-static void one_socket_is_passed_and_no_more(void **state) {
+static void each_socket_is_passed_once(void **state) {
         (void)state;
         pass(0, SOCK_SEQPACKET, "a");
         pass(1, SOCK_SEQPACKET, "b");
         passed.names[1] = "open";
         expect_refused("open", "not one listening");
-        passed.names[1] = "own";
-        expect_refused("open", "named 'own'");
+        passed.names[1] = "third";
+        expect_refused("open", "named 'third'");
         expect_refused(NULL, "named ''");
         close_passed();
 }
 
+static void both_sockets_are_passed(void **state) {
+        struct listeners listeners;
+
+        (void)state;
+        pass(0, SOCK_SEQPACKET, "a");
+        pass(1, SOCK_SEQPACKET, "b");
+        passed.named = true;
+        passed.names[0] = "own";
+        passed.names[1] = "open";
+        assert_int_equal(open_listener(path, &listeners), 0);
+        assert_int_equal(listeners.own.fd, BASE);
+        assert_int_equal(listeners.open.fd, BASE + 1);
+
+        /* Either is enough: there are hosts that serve one mode only. */
+        passed.count = 1;
+        assert_int_equal(open_listener(path, &listeners), 0);
+        assert_int_equal(listeners.own.fd, BASE);
+        assert_int_equal(listeners.open.fd, -1);
+        assert_int_not_equal(access(path, F_OK), 0); /* and the other is not made */
+        passed.count = 2;
+        close_passed();
+}
+
 static void a_failure_to_take_them_is_told(void **state) {
-        struct listener listener;
+        struct listeners listener;
 
         (void)state;
         passed.count = -ENOMEM;
@@ -171,62 +198,89 @@ static void a_failure_to_take_them_is_told(void **state) {
 /* ---- sockets that are made ---- */
 
 static void a_socket_is_made_for_everybody(void **state) {
-        struct listener listener;
+        struct listeners listener;
         struct stat st;
         mode_t mask = umask(077);
 
         (void)state;
         assert_int_equal(open_listener(path, &listener), 0);
         (void)umask(mask);
-        assert_true(listener.fd >= 0);
-        assert_int_equal(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
-        assert_string_equal(listener.path, path);
+        assert_true(listener.open.fd >= 0);
+        assert_int_equal(fcntl(listener.open.fd, F_GETFD), FD_CLOEXEC);
+        assert_string_equal(listener.open.path, path);
         assert_int_equal(stat(path, &st), 0);
         assert_true(S_ISSOCK(st.st_mode));
         assert_int_equal(st.st_mode & 0777, 0666);
-        listener_close(&listener);
-        assert_int_equal(listener.fd, -1);
-        listener_remove(&listener);
-        assert_null(listener.path);
+        listeners_close(&listener);
+        assert_int_equal(listener.open.fd, -1);
+        listeners_remove(&listener);
+        assert_null(listener.open.path);
         assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static bool is_root_without_group(void) {
+        return geteuid() == 0 && getgrnam("lowport") == NULL;
+}
+
+/* What is sent there may hold the daemon up, so it is for some only. */
+static void the_own_socket_is_made_for_a_group(void **state) {
+        struct listeners listeners;
+        char own_path[96];
+        struct stat st;
+
+        (void)state;
+        (void)snprintf(own_path, sizeof(own_path), "%s.own", path);
+        own_at = own_path;
+        assert_int_equal(open_listener(NULL, &listeners), is_root_without_group() ? -ENOENT : 0);
+        own_at = NULL;
+        if (is_root_without_group()) {
+                expect_said("there is no group lowport");
+                return;
+        }
+        assert_int_equal(listeners.open.fd, -1);
+        assert_int_equal(stat(own_path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0660);
+        listeners_close(&listeners);
+        listeners_remove(&listeners);
+        assert_int_not_equal(access(own_path, F_OK), 0);
+}
+
 static void what_a_killed_daemon_left_is_replaced(void **state) {
-        struct listener first, second;
+        struct listeners first, second;
 
         (void)state;
         assert_int_equal(open_listener(path, &first), 0);
-        listener_close(&first);
+        listeners_close(&first);
         assert_int_equal(open_listener(path, &second), 0);
-        listener_close(&second);
-        listener_remove(&first);
-        free(second.path);
+        listeners_close(&second);
+        listeners_remove(&first);
+        free(second.open.path);
 }
 
 static void a_living_daemon_keeps_its_socket(void **state) {
-        struct listener first, second;
+        struct listeners first, second;
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
         (void)state;
         assert_int_equal(open_listener(path, &first), 0);
-        assert_int_equal(listen(first.fd, 0), 0);
+        assert_int_equal(listen(first.open.fd, 0), 0);
         assert_int_equal(open_listener(path, &second), -EADDRINUSE);
         expect_said("another lowportd listens there");
 
         /* Even when it is so busy that its queue is full: that look is in it already. */
         (void)strcpy(address.sun_path, path);
         assert_int_equal(open_listener(path, &second), -EADDRINUSE);
-        close(accept(first.fd, NULL, NULL));
+        close(accept(first.open.fd, NULL, NULL));
         assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
         close(client);
-        listener_close(&first);
-        listener_remove(&first);
+        listeners_close(&first);
+        listeners_remove(&first);
 }
 
 /* A mistyped --socket must not cost a file. */
 static void a_file_in_its_place_is_not_removed(void **state) {
-        struct listener listener;
+        struct listeners listener;
         struct stat st;
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), r;
 
@@ -234,8 +288,8 @@ static void a_file_in_its_place_is_not_removed(void **state) {
         close(fd);
         r = open_listener(path, &listener);
         if (r == 0) {
-                listener_close(&listener);
-                free(listener.path);
+                listeners_close(&listener);
+                free(listener.open.path);
         }
         assert_int_equal(stat(path, &st), 0);
         assert_true(S_ISREG(st.st_mode));
@@ -243,7 +297,7 @@ static void a_file_in_its_place_is_not_removed(void **state) {
 }
 
 static void a_path_must_fit(void **state) {
-        struct listener listener;
+        struct listeners listener;
         char longer[110];
         size_t length = (size_t)snprintf(longer, sizeof(longer), "%s/", directory);
 
@@ -254,12 +308,12 @@ static void a_path_must_fit(void **state) {
         expect_said("at most 107 bytes");
         longer[107] = '\0';
         assert_int_equal(open_listener(longer, &listener), 0);
-        listener_close(&listener);
-        listener_remove(&listener);
+        listeners_close(&listener);
+        listeners_remove(&listener);
 }
 
 static void a_missing_directory_is_told(void **state) {
-        struct listener listener;
+        struct listeners listener;
 
         (void)state;
         (void)strcat(path, "/socket");
@@ -273,9 +327,11 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_passed_socket_is_taken_by_its_name),
                 TEST(a_passed_socket_must_be_what_it_should),
-                TEST(one_socket_is_passed_and_no_more),
+                TEST(each_socket_is_passed_once),
+                TEST(both_sockets_are_passed),
                 TEST(a_failure_to_take_them_is_told),
                 TEST(a_socket_is_made_for_everybody),
+                TEST(the_own_socket_is_made_for_a_group),
                 TEST(what_a_killed_daemon_left_is_replaced),
                 TEST(a_living_daemon_keeps_its_socket),
                 TEST(a_file_in_its_place_is_not_removed),

@@ -162,7 +162,7 @@ static void a_client_without_its_first_answer_is_not_cut_off(void **state) {
         (void)state;
         start(&orders);
         early = live_connect();
-        fixture_wait_for(board_count(live.board, WORKER_FIRST) == 1);
+        fixture_wait_for(board_count(live.board, MODE_OPEN, WORKER_FIRST) == 1);
         orders.generation = 2;
         live_order(&orders, sizeof(orders), live_rules(other_policy));
         assert_int_equal(live_report().kind, REPORT_READY);
@@ -247,8 +247,8 @@ static void a_dead_worker_is_replaced(void **state) {
                 assert_int_equal(kill(before[i], SIGKILL), 0);
         fixture_wait_for(list_workers(after) == n && after[0] != before[0] &&
                          after[0] != before[1] && after[1] != before[0] && after[1] != before[1]);
-        fixture_wait_for(board_count(live.board, WORKER_IDLE) == orders.spare);
-        fixture_wait_for(live.board->workers == n);
+        fixture_wait_for(board_count(live.board, MODE_OPEN, WORKER_IDLE) == orders.spare);
+        fixture_wait_for(live.board->workers[MODE_OPEN] == n);
         expect_reason(LOWPORT_GRANTED);
 }
 
@@ -264,7 +264,7 @@ static void a_refused_fork_is_tried_again(void **state) {
         assert_int_equal(list_workers(workers), 2);
         for (size_t i = 0; i < 2; i++)
                 assert_int_equal(kill(workers[i], SIGKILL), 0);
-        fixture_wait_for(live.board->workers == 0);
+        fixture_wait_for(live.board->workers[MODE_OPEN] == 0);
         connection = live_connect(); /* it waits */
         live.faults->fork.error = 0;
         assert_int_equal(check(connection).reply.reason, LOWPORT_GRANTED);
@@ -284,11 +284,11 @@ static void workers_come_and_go_with_the_clients(void **state) {
                 connections[i] = live_connect();
                 assert_int_equal(check(connections[i]).reply.reason, LOWPORT_GRANTED);
         }
-        fixture_wait_for(live.board->workers == 8);
+        fixture_wait_for(live.board->workers[MODE_OPEN] == 8);
         assert_int_equal(live.board->evicted, 0);
         for (size_t i = 0; i < 8; i++)
                 close(connections[i]);
-        fixture_wait_for(live.board->workers <= 2 * orders.spare);
+        fixture_wait_for(live.board->workers[MODE_OPEN] <= 2 * orders.spare);
         expect_reason(LOWPORT_GRANTED);
 }
 
