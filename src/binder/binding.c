@@ -138,25 +138,27 @@ static int check_free(struct board *board,
 /* Stands on 0.0.0.0 while a client's socket is bound that may have IPv6 only: the client could take
  * IPV6_V6ONLY off in the last moment, and have IPv4 as well. It comes beside whatever shares, and then
  * shares no more: with TCP by listening, with UDP by taking SO_REUSEADDR back (which costs who shares
- * there the datagrams of these microseconds). -1: who holds it does not share, and is as good. */
+ * there the datagrams of these microseconds). No descriptor: who holds it does not share, and is as good. */
 static int stand_guard(const struct own_socket *own, const struct request *request, int *ret_fd) {
         struct request v4 = *request;
         bool tcp = request->protocol == IPPROTO_TCP;
-        _cleanup_fd_ int fd = socket(AF_INET, own->type | SOCK_CLOEXEC, request->protocol);
-        int r = fd < 0 ? -errno : set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        _cleanup_fd_ int fd = -1;
+        int r;
 
         v4.address = (struct address){ .family = ADDRESS_V4 };
         v4.flags = 0;
+        if (tcp && holder_is_other(&v4, own->uid))
+                return -EADDRINUSE; /* it is about to listen, and must not meet us */
+        fd = socket(AF_INET, own->type | SOCK_CLOEXEC, request->protocol);
+        r = fd < 0 ? -errno : set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
         if (r == 0)
                 r = bind_low(fd, AF_INET, &v4);
         if (r == 0 && tcp)
                 r = listen(fd, 0) < 0 ? -errno : 0;
         else if (r == 0)
                 r = set(fd, SOL_SOCKET, SO_REUSEADDR, 0);
-        if (r == -EADDRINUSE && !(tcp && holder_is_other(&v4, own->uid))) {
-                *ret_fd = -1;
+        if (r == -EADDRINUSE)
                 return 0;
-        }
         if (r == 0) {
                 *ret_fd = fd;
                 fd = -1;
