@@ -137,17 +137,37 @@ static bool is_an_answer(unsigned reason) {
         return false;
 }
 
+int own_bind_or_keep(struct lowport *lp,
+                     const char *path,
+                     int fd,
+                     const struct sockaddr *address,
+                     socklen_t length) {
+        int r = handle_init_own(lp, path);
+
+        if (r < 0) {
+                *lp = (struct lowport){ .connection = CONNECTION_NONE };
+                (void)fail(lp,
+                           LOWPORT_BAD_ARGUMENT,
+                           -r,
+                           "the path of the daemon's socket is too long");
+                return -EACCES;
+        }
+        r = own_bind(lp, fd, address, length) < 0 ? -errno : 0;
+        handle_done(lp);
+        return r < 0 && !is_an_answer(lp->reason) ? -EACCES : r;
+}
+
 int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
         struct lowport lp;
         int r;
 
         if (bind(fd, addr, addrlen) == 0)
                 return 0;
-        if (!own_may_help(errno, addr, addrlen) || handle_init_own(&lp, NULL) < 0)
+        if (!own_may_help(errno, addr, addrlen))
                 return -1; /* with bind's errno */
-        r = own_bind(&lp, fd, addr, addrlen);
-        if (r < 0 && !is_an_answer(lp.reason))
-                errno = EACCES;
-        handle_done(&lp);
-        return r;
+        r = own_bind_or_keep(&lp, NULL, fd, addr, addrlen);
+        if (r == 0)
+                return 0;
+        errno = -r;
+        return -1;
 }
