@@ -2,6 +2,7 @@
 #include "client/own.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -137,11 +138,11 @@ static bool is_an_answer(unsigned reason) {
         return false;
 }
 
-int own_bind_or_keep(struct lowport *lp,
-                     const char *path,
-                     int fd,
-                     const struct sockaddr *address,
-                     socklen_t length) {
+static int ask_or_keep(struct lowport *lp,
+                       const char *path,
+                       int fd,
+                       const struct sockaddr *address,
+                       socklen_t length) {
         int r = handle_init_own(lp, path);
 
         if (r < 0) {
@@ -155,6 +156,21 @@ int own_bind_or_keep(struct lowport *lp,
         r = own_bind(lp, fd, address, length) < 0 ? -errno : 0;
         handle_done(lp);
         return r < 0 && !is_an_answer(lp->reason) ? -EACCES : r;
+}
+
+int own_bind_or_keep(struct lowport *lp,
+                     const char *path,
+                     int fd,
+                     const struct sockaddr *address,
+                     socklen_t length) {
+        int before = PTHREAD_CANCEL_ENABLE, r;
+
+        /* bind(2) is no cancellation point, but connect(2), poll(2) and close(2) are: a thread that
+         * ended in one of these would leave the connection open. */
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        r = ask_or_keep(lp, path, fd, address, length);
+        (void)pthread_setcancelstate(before, NULL);
+        return r;
 }
 
 int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
