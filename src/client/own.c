@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/exchange.h"
+#include "common/endpoint.h"
 
 /* The kernel takes an address without the zone as well (RFC 2133). */
 enum { SOCKADDR_IN6_MIN = offsetof(struct sockaddr_in6, sin6_scope_id) };
@@ -68,6 +70,25 @@ make_request(int fd, const struct sockaddr *address, socklen_t length, struct wi
         ret->protocol = (uint8_t)protocol;
         ret->flags = v6only != 0 ? LOWPORT_V6ONLY : 0;
         return 0;
+}
+
+void own_describe(int fd,
+                  const struct sockaddr *address,
+                  socklen_t length,
+                  char *ret,
+                  size_t size) {
+        struct wire_request request;
+        struct address where;
+        bool v6only;
+
+        if (make_request(fd, address, length, &request) < 0) {
+                (void)snprintf(ret, size, "?");
+                return;
+        }
+        where = (struct address){ .family = request.family, .scope = request.scope };
+        memcpy(where.bytes, request.address, sizeof(where.bytes));
+        v6only = (request.flags & LOWPORT_V6ONLY) != 0;
+        endpoint_format(request.protocol, &where, request.port, v6only, ret, size);
 }
 
 /* A daemon that dies after the bind cannot say so any more, but the socket does. */

@@ -26,3 +26,7 @@ int own_bind_or_keep(struct lowport *lp,
                      int fd,
                      const struct sockaddr *address,
                      socklen_t length);
+
+/* Writes what is to be bound, as "tcp 0.0.0.0:80"; "?" where it is no IP socket or address.
+ * ENDPOINT_TEXT_MAX is room for any. */
+void own_describe(int fd, const struct sockaddr *address, socklen_t length, char *ret, size_t size);
