@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Flags that every target shares: the interface library `flags`, and `flags-plain` for what is loaded
-# into programs that are not ours, where a sanitizer's runtime would come too late.
+# Flags that every target shares: the interface library `flags`, and `flags-plain` for what is
+# loaded into programs that are not ours, where a sanitizer's runtime would come too late.
 
 add_library(flags-plain INTERFACE)
 add_library(flags INTERFACE)
 target_link_libraries(flags INTERFACE flags-plain)
-target_include_directories(flags-plain INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_include_directories(flags-plain INTERFACE
+    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(flags-plain INTERFACE _GNU_SOURCE LOWPORT_VERSION="${PROJECT_VERSION}"
     LOWPORT_POLICY_DIR="${LOWPORT_POLICY_DIR}")
 
