@@ -102,15 +102,15 @@ def test_3101_it_uses_no_memory_no_streams_and_libc_only():
     lines = subprocess.run(["nm", "-D", "--undefined-only", MODULE], capture_output=True,
                            text=True, check=True).stdout.splitlines()
     used = {line.split()[-1].split("@")[0] for line in lines}
-    known = {"__errno_location", "__stack_chk_fail", "__cxa_finalize", "__gmon_start__",
-             "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "clock_gettime",
-             "clock_nanosleep", "close", "connect", "dlsym", "fcntl", "fcntl64", "getenv",
-             "getpid", "getsockname", "getsockopt", "inet_ntop", "memchr", "memcpy", "memset",
-             "__memcpy_chk", "poll", "__poll_chk", "prctl", "pthread_setcancelstate",
-             "pthread_sigmask", "recvmsg", "secure_getenv", "sendmsg", "setsockopt", "sigaddset",
-             "sigemptyset", "sigismember", "sigpending", "sigtimedwait", "snprintf",
-             "__snprintf_chk", "socket", "strcmp", "strcspn", "strerrordesc_np", "strlen",
-             "syscall", "writev"}
+    known = {"_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__cxa_finalize",
+             "__errno_location", "__gmon_start__", "__memcpy_chk", "__poll_chk", "__snprintf_chk",
+             "__stack_chk_fail", "clock_gettime", "clock_nanosleep", "close", "connect", "dlsym",
+             "fcntl", "fcntl64", "getenv", "getpid", "getsockname", "getsockopt", "htonl",
+             "inet_ntop", "memchr", "memcpy", "memset", "ntohs", "poll", "prctl",
+             "pthread_setcancelstate", "pthread_sigmask", "recvmsg", "secure_getenv", "sendmsg",
+             "setsockopt", "sigaddset", "sigemptyset", "sigismember", "sigpending", "sigtimedwait",
+             "snprintf", "socket", "strcmp", "strcspn", "strerrordesc_np", "strlen", "syscall",
+             "writev"}
     assert used <= known, used - known
     assert "dlsym" in used
 
@@ -205,16 +205,62 @@ def test_3114_signals_neither_end_nor_fail_it(own, alice):
     assert d.requests == [3, 2]
 
 
-def test_3115_a_thread_is_cancelled_after_it_and_not_within(own, alice):
+@pytest.mark.parametrize("ending", ["answer", "die"])
+def test_3115_a_thread_is_cancelled_after_it_and_not_within(own, alice, ending):
     d = own(pause=True)
     with begin(alice, d.path, "cancel", stdin=subprocess.PIPE) as process:
         d.wait_until_asked()
         process.stdin.write("it is in there\n")
         process.stdin.flush()
         assert process.stdout.readline() == "cancelled\n"
-        d.answer()
+        getattr(d, ending)()
         out, errors = process.communicate(timeout=world.DEADLINE)
-    assert (process.returncode, out, errors) == (0, "bound\n", "")
+    if ending == "answer":
+        assert (process.returncode, out, errors) == (0, "bound\n", "")
+    else:
+        assert (process.returncode, out) == (1, "EACCES\n"), errors
+        complaint(errors, "no daemon can be reached at .*")
+
+
+# With the daemon itself.
+
+
+def deny_and_allow(person):
+    return [f"allow user {person} tcp {V4}:{LOW} [::]:81", f"deny user {person} udp 53"]
+
+
+@pytest.mark.parametrize("how", WAYS[:-1])
+def test_3116_the_policy_decides_and_its_reason_is_told_once(daemon, alice, how):
+    d = daemon(*deny_and_allow(alice))
+    bound(alice, d.own_socket, how)
+    lines, errors = attempt(alice, d.own_socket, how, port=82)
+    assert lines[-1] == "EACCES"
+    complaint(errors, f"denied: no rule allows this to uid {alice.uid}", what=f"tcp {V4}:82")
+    lines, errors = attempt(alice, d.own_socket, how, "udp", port=53)
+    assert lines[-1] == "EACCES"
+    complaint(errors, f"denied to uid {alice.uid} by {d.policy}:2", what=f"udp {V4}:53")
+    lines, errors = attempt(alice, d.own_socket, how, "tcp", "::", 81)
+    assert lines[-1] == "EACCES"
+    complaint(errors, f"denied: no rule allows 0.0.0.0:81, which \\[::\\]:81 takes too, "
+                      f"to uid {alice.uid}", what="tcp [::]:81")
+
+
+def test_3117_the_daemon_s_errors_are_bind_s(daemon, alice):
+    d = daemon(f"allow user {alice} tcp {LOW}")
+    with socket.create_server((V4, LOW)):
+        assert attempt(alice, d.own_socket) == (["EADDRINUSE"], "")
+    assert attempt(alice, d.own_socket, address="192.0.2.1") == (["EADDRNOTAVAIL"], "")
+    bound(alice, d.own_socket)
+
+
+@pytest.mark.users
+def test_3118_who_may_not_reach_the_daemon_is_told_so(daemon, alice):
+    """A stranger to the group that the socket belongs to."""
+    d = daemon(f"allow user {alice} tcp {LOW}")
+    os.chmod(d.own_socket, 0o600)
+    lines, errors = attempt(alice, d.own_socket)
+    assert lines == ["EACCES"]
+    complaint(errors, f"no daemon can be reached at {d.own_socket}: Permission denied")
 
 
 # In strange company.
