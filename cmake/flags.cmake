@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-# Flags that every target shares, as the interface library `flags`.
+# Flags that every target shares: the interface library `flags`, and `flags-plain` for what is
+# loaded into programs that are not ours, where a sanitizer's runtime would come too late.
 
+add_library(flags-plain INTERFACE)
 add_library(flags INTERFACE)
-target_include_directories(flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-target_compile_definitions(flags INTERFACE _GNU_SOURCE LOWPORT_VERSION="${PROJECT_VERSION}"
+target_link_libraries(flags INTERFACE flags-plain)
+target_include_directories(flags-plain INTERFACE
+    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(flags-plain INTERFACE _GNU_SOURCE LOWPORT_VERSION="${PROJECT_VERSION}"
     LOWPORT_POLICY_DIR="${LOWPORT_POLICY_DIR}")
 
-target_compile_options(flags INTERFACE
+target_compile_options(flags-plain INTERFACE
     -Wall -Wextra          # the usual mistakes
     -Wshadow               # two variables of one name in sight of each other
     -Wformat=2             # formats that are not literals
@@ -22,7 +26,7 @@ target_compile_options(flags INTERFACE
     -Wvla -Wframe-larger-than=4096 # the stack stays small and known
 )
 if(LOWPORT_WERROR)
-    target_compile_options(flags INTERFACE -Werror)
+    target_compile_options(flags-plain INTERFACE -Werror)
 endif()
 
 # Hardening; what a compiler or machine lacks is left out.
@@ -31,10 +35,10 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection -
     string(MAKE_C_IDENTIFIER "HAVE${flag}" have)
     check_c_compiler_flag(${flag} ${have})
     if(${have})
-        target_compile_options(flags INTERFACE ${flag})
+        target_compile_options(flags-plain INTERFACE ${flag})
     endif()
 endforeach()
-target_link_options(flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+target_link_options(flags-plain INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
 
 if(LOWPORT_SANITIZE)
     target_compile_options(flags INTERFACE -fsanitize=${LOWPORT_SANITIZE}
@@ -42,6 +46,6 @@ if(LOWPORT_SANITIZE)
     target_link_options(flags INTERFACE -fsanitize=${LOWPORT_SANITIZE})
 else()
     # Needs optimisation, and contradicts the sanitizers' own checks.
-    target_compile_options(flags INTERFACE
+    target_compile_options(flags-plain INTERFACE
         $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3>)
 endif()

@@ -148,6 +148,18 @@ static const char *unsuitable(uint32_t detail) {
         return known ? texts_of[detail] : "it is of a wrong kind";
 }
 
+/* Not strerror(3): that translates into the program's language, and loads files and allocates memory
+ * to do so, which a bind(2) in a signal handler cannot bear. */
+static const char *error_text(int error) {
+#ifdef __GLIBC__
+        const char *text = strerrordesc_np(error);
+
+        return text == NULL ? "unknown error" : text;
+#else
+        return strerror(error);
+#endif
+}
+
 /* Writes what `{name}` stands for. */
 static void put_value(const struct message *m, const char *name, char *ret, size_t size) {
         if (strcmp(name, "uid") == 0)
@@ -157,7 +169,7 @@ static void put_value(const struct message *m, const char *name, char *ret, size
         else if (strcmp(name, "port") == 0)
                 (void)snprintf(ret, size, "%u", m->port);
         else if (strcmp(name, "error") == 0)
-                (void)snprintf(ret, size, "%s", strerror(m->error));
+                (void)snprintf(ret, size, "%s", error_text(m->error));
         else if (strcmp(name, "socket") == 0)
                 (void)snprintf(ret, size, "%s", m->socket);
         else if (strcmp(name, "problem") == 0)

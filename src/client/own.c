@@ -2,10 +2,13 @@
 #include "client/own.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/exchange.h"
+#include "common/endpoint.h"
 
 /* The kernel takes an address without the zone as well (RFC 2133). */
 enum { SOCKADDR_IN6_MIN = offsetof(struct sockaddr_in6, sin6_scope_id) };
@@ -67,6 +70,25 @@ make_request(int fd, const struct sockaddr *address, socklen_t length, struct wi
         ret->protocol = (uint8_t)protocol;
         ret->flags = v6only != 0 ? LOWPORT_V6ONLY : 0;
         return 0;
+}
+
+void own_describe(int fd,
+                  const struct sockaddr *address,
+                  socklen_t length,
+                  char *ret,
+                  size_t size) {
+        struct wire_request request;
+        struct address where;
+        bool v6only;
+
+        if (make_request(fd, address, length, &request) < 0) {
+                (void)snprintf(ret, size, "?");
+                return;
+        }
+        where = (struct address){ .family = request.family, .scope = request.scope };
+        memcpy(where.bytes, request.address, sizeof(where.bytes));
+        v6only = (request.flags & LOWPORT_V6ONLY) != 0;
+        endpoint_format(request.protocol, &where, request.port, v6only, ret, size);
 }
 
 /* A daemon that dies after the bind cannot say so any more, but the socket does. */
@@ -137,17 +159,52 @@ static bool is_an_answer(unsigned reason) {
         return false;
 }
 
+static int ask_or_keep(struct lowport *lp,
+                       const char *path,
+                       int fd,
+                       const struct sockaddr *address,
+                       socklen_t length) {
+        int r = handle_init_own(lp, path);
+
+        if (r < 0) {
+                *lp = (struct lowport){ .connection = CONNECTION_NONE };
+                (void)fail(lp,
+                           LOWPORT_BAD_ARGUMENT,
+                           -r,
+                           "the path of the daemon's socket is too long");
+                return -EACCES;
+        }
+        r = own_bind(lp, fd, address, length) < 0 ? -errno : 0;
+        handle_done(lp);
+        return r < 0 && !is_an_answer(lp->reason) ? -EACCES : r;
+}
+
+int own_bind_or_keep(struct lowport *lp,
+                     const char *path,
+                     int fd,
+                     const struct sockaddr *address,
+                     socklen_t length) {
+        int before = PTHREAD_CANCEL_ENABLE, r;
+
+        /* bind(2) is no cancellation point, but connect(2), poll(2) and close(2) are: a thread that
+         * ended in one of these would leave the connection open. */
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        r = ask_or_keep(lp, path, fd, address, length);
+        (void)pthread_setcancelstate(before, NULL);
+        return r;
+}
+
 int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
         struct lowport lp;
         int r;
 
         if (bind(fd, addr, addrlen) == 0)
                 return 0;
-        if (!own_may_help(errno, addr, addrlen) || handle_init_own(&lp, NULL) < 0)
+        if (!own_may_help(errno, addr, addrlen))
                 return -1; /* with bind's errno */
-        r = own_bind(&lp, fd, addr, addrlen);
-        if (r < 0 && !is_an_answer(lp.reason))
-                errno = EACCES;
-        handle_done(&lp);
-        return r;
+        r = own_bind_or_keep(&lp, NULL, fd, addr, addrlen);
+        if (r == 0)
+                return 0;
+        errno = -r;
+        return -1;
 }

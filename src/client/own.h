@@ -15,3 +15,18 @@ bool own_may_help(int error, const struct sockaddr *address, socklen_t length);
  * ever, how it ended. Returns 0, or -1 with errno: of the socket (ENOTSOCK, ...), of the daemon, or
  * of reaching it. */
 int own_bind(struct lowport *lp, int fd, const struct sockaddr *address, socklen_t length);
+
+/* The same after a bind(2) that has failed, and that own_may_help(): asks the daemon at `path`, as
+ * handle_init_own() takes it, on a connection of its own. Returns 0, or the negative errno that
+ * bind(2)'s caller is to see: the daemon's where it says why the socket is not bound, else -EACCES,
+ * which stands. `lp` need not be initialised, holds nothing open afterwards, and tells how it
+ * ended. */
+int own_bind_or_keep(struct lowport *lp,
+                     const char *path,
+                     int fd,
+                     const struct sockaddr *address,
+                     socklen_t length);
+
+/* Writes what is to be bound, as "tcp 0.0.0.0:80"; "?" where it is no IP socket or address.
+ * ENDPOINT_TEXT_MAX is room for any. */
+void own_describe(int fd, const struct sockaddr *address, socklen_t length, char *ret, size_t size);

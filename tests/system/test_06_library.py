@@ -61,7 +61,8 @@ def test_200_what_is_installed_is_complete(installed):
     names = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     for pattern in (r"bin/lowport$", r"s?bin/lowportd$", r"libexec/.*lowport-binder$|sbin/lowport-binder$",
                     r"include/lowport/lowport\.h$", r"lib/.*liblowport\.so\.\d", r"lib/.*liblowport\.a$",
-                    r"lib/.*pkgconfig/lowport\.pc$", r"lib/.*cmake/lowport/.*onfig\.cmake$"):
+                    r"lib/.*pkgconfig/lowport\.pc$", r"lib/.*cmake/lowport/.*onfig\.cmake$",
+                    r"lib/.*lowport/liblowport-preload\.so$"):
         assert any(re.match(pattern, name) for name in names), (pattern, sorted(names))
 
 
