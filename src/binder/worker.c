@@ -337,7 +337,7 @@ static bool serve_request(struct worker *w,
         sent = send_reply(w, c, &x);
         if (x.fd >= 0 || x.own.fd >= 0)
                 binding_hand_over(w->board, w->slot, x.fd >= 0 ? x.fd : x.own.fd);
-        return sent && x.reply.operation != WIRE_OWN;
+        return sent && !(c->exposed && x.reply.operation == WIRE_OWN);
 }
 
 /* ---- one connection ---- */

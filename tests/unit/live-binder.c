@@ -140,7 +140,7 @@ void live_launch(const struct orders *orders) {
         int control[2], records[2];
         const int listeners[MODES] = {
                 [MODE_OPEN] = make_listener("socket", live.path),
-                [MODE_OWN] = make_listener("own.socket", live.own_path),
+                [MODE_OWN] = live.serves_own ? make_listener("own.socket", live.own_path) : -1,
         };
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
@@ -158,7 +158,8 @@ void live_launch(const struct orders *orders) {
                 _exit(r < 0 ? -r : 0);
         }
         close(listeners[MODE_OPEN]);
-        close(listeners[MODE_OWN]);
+        if (live.serves_own)
+                close(listeners[MODE_OWN]);
         close(control[1]);
         close(records[1]);
         live.control = control[0];

@@ -28,6 +28,7 @@ struct live_faults {
 struct live {
         pid_t pid; /* 0: none runs */
         int control, records;
+        bool serves_own;            /* set by the test before the start */
         struct board *board;        /* the binder's own */
         struct live_faults *faults; /* all zero */
         char directory[64], path[80], own_path[80];

@@ -9,7 +9,12 @@
 #include "policy/ruleset.h"
 
 static struct board *new_board(uint32_t workers) {
-        const struct orders orders = { .workers = workers, .workers_per_user = 3 };
+        const struct orders orders = {
+                .workers = workers,
+                .workers_per_user = 3,
+                .own_workers = 5,
+                .own_per_user = 2,
+        };
         struct board *board = board_new(&orders);
 
         assert_non_null(board);
