@@ -58,12 +58,10 @@ static bool overlaps(const struct inet_diag_msg *found, const struct request *re
                 memcmp(address.bytes, request->address.bytes, sizeof(address.bytes)) == 0);
 }
 
-static bool is_other(const struct nlmsghdr *message, const struct request *request, uint32_t uid) {
-        const struct inet_diag_msg *found = NLMSG_DATA(message);
-
+static bool
+is_other(const struct inet_diag_msg *found, const struct request *request, uint32_t uid) {
         /* That the kernel sorts by port as well only makes it faster. */
-        return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*found)) &&
-               found->id.idiag_sport == htons(request->port) && found->idiag_uid != uid &&
+        return found->id.idiag_sport == htons(request->port) && found->idiag_uid != uid &&
                overlaps(found, request);
 }
 
@@ -73,18 +71,18 @@ static bool find_other(int netlink, const struct request *request, uint32_t uid)
         bool other = false;
 
         for (;;) {
-                ssize_t n = recv(netlink, buffer, sizeof(buffer), 0);
-                unsigned left = (unsigned)n;
+                ssize_t left = recv(netlink, buffer, sizeof(buffer), 0);
+                struct nlmsghdr *m = (struct nlmsghdr *)buffer;
 
-                if (n <= 0)
+                if (left <= 0)
                         return true;
-                for (const struct nlmsghdr *m = (const struct nlmsghdr *)buffer; NLMSG_OK(m, left);
-                     m = NLMSG_NEXT(m, left)) {
+                for (; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
                         if (m->nlmsg_type == NLMSG_DONE)
                                 return other;
-                        if (m->nlmsg_type == NLMSG_ERROR)
+                        if (m->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)) ||
+                            m->nlmsg_type == NLMSG_ERROR)
                                 return true;
-                        other = other || is_other(m, request, uid);
+                        other = other || is_other(NLMSG_DATA(m), request, uid);
                 }
         }
 }

@@ -45,21 +45,23 @@ become_binder(const char *path, int control, int records, const struct listeners
         static char *const environment[] = { NULL };
         static char name[] = "lowport-binder";
         char *const arguments[] = { name, NULL };
-        enum { N = BINDER_FD_OWN - BINDER_FD_CONTROL + 1 };
-        const int from[N] = {
-                [BINDER_FD_CONTROL - BINDER_FD_CONTROL] = control,
-                [BINDER_FD_RECORDS - BINDER_FD_CONTROL] = records,
-                [BINDER_FD_OPEN - BINDER_FD_CONTROL] = listeners->open.fd,
-                [BINDER_FD_OWN - BINDER_FD_CONTROL] = listeners->own.fd,
+        const struct {
+                int from, to;
+        } places[] = {
+                { control, BINDER_FD_CONTROL },
+                { records, BINDER_FD_RECORDS },
+                { listeners->open.fd, BINDER_FD_OPEN },
+                { listeners->own.fd, BINDER_FD_OWN },
         };
+        enum { N = sizeof(places) / sizeof(places[0]) };
         int above[N];
 
         for (int i = 0; i < N; i++)
-                above[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, BINDER_FD_OWN + 1);
+                above[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, BINDER_FD_OWN + 1);
         for (int i = 0; i < N; i++)
-                if (from[i] < 0)
-                        (void)close(BINDER_FD_CONTROL + i); /* what is not served is not there */
-                else if (above[i] < 0 || dup2(above[i], BINDER_FD_CONTROL + i) < 0)
+                if (places[i].from < 0)
+                        (void)close(places[i].to); /* what is not served is not there */
+                else if (above[i] < 0 || dup2(above[i], places[i].to) < 0)
                         _exit(BINDER_EXIT_FAILED);
         (void)execve(path, arguments, environment);
         log_error("cannot run %s: %s; is it installed? --binder names another",

@@ -25,7 +25,8 @@ static void check(const struct request *request) {
         address_normalise(&again);
         if (memcmp(&again, &request->address, sizeof(again)) != 0)
                 abort();
-        if (address_to_sockaddr(&request->address, request->port, false, &storage) > sizeof(storage))
+        if (address_to_sockaddr(&request->address, request->port, false, &storage) >
+            sizeof(storage))
                 abort();
 }
 
