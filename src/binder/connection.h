@@ -14,8 +14,9 @@ struct connection {
         bool answered; /* the first request was */
         bool granted;  /* a socket was sent on it, and may not be read yet */
         bool silent;   /* no request came in time */
-        bool exposed; /* descriptors can arrive, and nothing that is queued may be touched unasked */
-        bool peeked;  /* the request in hand is still queued, with what came with it */
+        bool admitted; /* its client may send a socket, as far as the limits go */
+        bool exposed;  /* descriptors can arrive, so that reading or closing may take for ever */
+        bool peeked;   /* the request in hand is still queued, with what came with it */
 };
 
 /* Waits for the next request. Returns the size of the datagram, 0 when there will be none. In own

@@ -156,11 +156,13 @@ static enum lowport_reason open_socket(struct worker *w,
 
 /* ---- own mode: bind the client's socket ---- */
 
-/* CHECK was granted, so the client may send its socket now. That may hold this worker up for ever,
- * and so there is a bound to how many a user, and all users, can hold up. */
-static enum lowport_reason expose(struct worker *w, struct connection *c) {
+/* The policy would grant it, so the client may send its socket now. That may hold this worker up for
+ * ever, and so there is a bound to how many a user, and all users, can hold up. */
+static enum lowport_reason admit(struct worker *w, struct connection *c) {
         const struct orders *orders = &w->board->orders;
 
+        if (c->admitted)
+                return LOWPORT_GRANTED;
         atomic_store(&w->slot->exposed, 1);
         if (board_count_exposed(w->board, c->peer.uid) > orders->own_per_user ||
             board_count_exposed(w->board, RULESET_NONE) > orders->own_workers * 3 / 4) {
@@ -168,7 +170,7 @@ static enum lowport_reason expose(struct worker *w, struct connection *c) {
                 return LOWPORT_OVER_LIMIT;
         }
         leader_step_down(w->board, w->slot);
-        c->exposed = true;
+        c->admitted = c->exposed = true;
         peer_accept_descriptors(c->fd);
         return LOWPORT_GRANTED;
 }
@@ -292,11 +294,13 @@ carry_out(struct worker *w, struct connection *c, struct request *request, struc
         reason = judge(w, c, own || c->peer.same_netns, request, x);
         if (reason != LOWPORT_GRANTED)
                 return reason;
-        if (request->operation == WIRE_OPEN)
-                return open_socket(w, c, request, x);
-        if (request->operation == WIRE_OWN)
-                return bind_own(w, c, request, x);
-        return own ? expose(w, c) : LOWPORT_GRANTED;
+        if (own)
+                reason = admit(w, c);
+        if (reason == LOWPORT_GRANTED && request->operation == WIRE_OPEN)
+                reason = open_socket(w, c, request, x);
+        if (reason == LOWPORT_GRANTED && request->operation == WIRE_OWN)
+                reason = bind_own(w, c, request, x);
+        return reason;
 }
 
 static bool serve_request(struct worker *w,

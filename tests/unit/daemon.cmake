@@ -48,6 +48,10 @@ foreach(noun worker limits parent)
         WRAP board_new accept4 fork socket)
 endforeach()
 
+add_daemon_test(own-mode SOURCES live-binder.c LIBRARIES policy-fixture binder-parts
+    WRAP board_new accept4 fork socket setsockopt getsockopt)
+add_daemon_test(turn LIBRARIES binder-parts)
+
 add_daemon_test(options LIBRARIES lowportd-parts)
 add_daemon_test(entry LIBRARIES lowportd-parts)
 add_daemon_test(service LIBRARIES lowportd-parts)

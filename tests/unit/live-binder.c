@@ -223,13 +223,21 @@ int live_stop(void **state) {
 
 /* ---- the client's side ---- */
 
-int live_connect(void) {
+static int connect_to(const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd = __real_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", live.path);
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
         assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         return fd;
+}
+
+int live_connect(void) {
+        return connect_to(live.path);
+}
+
+int live_connect_own(void) {
+        return connect_to(live.own_path);
 }
 
 struct wire_request live_request(uint16_t port) {

@@ -68,6 +68,7 @@ int live_stop(void **state);
 /* ---- the client's side ---- */
 
 int live_connect(void);
+int live_connect_own(void);
 
 /* An OPEN request for TCP 127.0.0.1:port. */
 struct wire_request live_request(uint16_t port);
