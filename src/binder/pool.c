@@ -104,14 +104,10 @@ int pool_fork(struct pool *p, enum mode mode) {
         return 0;
 }
 
-/* What a worker that is gone leaves: perhaps a hand-over or a turn that others wait for, perhaps the
- * lead. */
+/* What a worker that is gone leaves: perhaps a hand-over that others wait for, perhaps the lead. */
 static void settle(struct pool *p, uint32_t i) {
-        struct slot *slot = slot_of(p, i);
-
-        handover_end(p->board, slot);
-        turn_end(p->board, slot);
-        leader_step_down(p->board, slot);
+        handover_end(p->board, slot_of(p, i));
+        leader_step_down(p->board, slot_of(p, i));
 }
 
 static void show_counts(struct pool *p, enum mode mode) {
@@ -123,6 +119,7 @@ static void bury(struct pool *p, uint32_t i) {
         enum mode mode = mode_of(p, i);
 
         settle(p, i);
+        turn_end(p->board, slot_of(p, i));
         if (p->children[i].stuck)
                 p->stuck[mode]--;
         else
@@ -175,7 +172,9 @@ static bool gave_up(const struct pool *p, uint32_t i) {
 }
 
 /* A process that SIGKILL does not end sits in the kernel and cannot be helped: a descriptor that a
- * client sent does that. It no longer counts as a worker. */
+ * client sent does that. It no longer counts as a worker. Its turn at a port it keeps: it may sit in
+ * bind(2), which goes on when the client lets it, whatever signal came, and then must find the port
+ * as it was. */
 static void leave_behind(struct pool *p, uint32_t i) {
         enum mode mode = mode_of(p, i);
         struct record record = {

@@ -49,7 +49,7 @@ static void who_waits_in_vain_gives_up(void **state) {
         assert_false(turn_take(board, &board->slots[2], PORT));
 }
 
-/* Its parent ends it then, as for one that is stuck. */
+/* Its parent ends it then. */
 static void the_turn_of_a_dead_worker_is_over(void **state) {
         pid_t holder = fork();
 
