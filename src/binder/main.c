@@ -28,7 +28,8 @@ static bool started_by_lowportd(int ret_listeners[MODES]) {
                 serves = serves || there;
         }
         return serves && fcntl(BINDER_FD_CONTROL, F_SETFD, FD_CLOEXEC) == 0 &&
-               fcntl(BINDER_FD_RECORDS, F_SETFD, FD_CLOEXEC) == 0;
+               fcntl(BINDER_FD_RECORDS, F_SETFD, FD_CLOEXEC) == 0 &&
+               fcntl(BINDER_FD_REGISTRY, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 int main(int argc, char **argv) {
@@ -47,7 +48,7 @@ int main(int argc, char **argv) {
                 return BINDER_EXIT_NO_CAPABILITY;
 
         /* 3. What it does. */
-        r = parent_run(BINDER_FD_CONTROL, BINDER_FD_RECORDS, listeners);
+        r = parent_run(BINDER_FD_CONTROL, BINDER_FD_RECORDS, BINDER_FD_REGISTRY, listeners);
         if (r < 0) {
                 (void)fprintf(stderr, "lowport-binder: %s\n", strerror(-r));
                 return BINDER_EXIT_FAILED;

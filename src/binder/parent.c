@@ -251,9 +251,9 @@ static int set_up_listeners(const int listeners[MODES]) {
         return 0;
 }
 
-int parent_run(int control, int records, const int listeners[MODES]) {
+int parent_run(int control, int records, int registry, const int listeners[MODES]) {
         struct parent p = { .control = control, .records = records };
-        struct worker worker = { .records = records, .rules = &p.rules };
+        struct worker worker = { .records = records, .registry = registry, .rules = &p.rules };
         struct orders orders;
         struct ruleset rules = { 0 };
         int r = receive_orders(control, &orders, &rules);

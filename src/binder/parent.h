@@ -8,4 +8,4 @@
 
 /* Serves on a bound Unix socket for each mode (-1: not served) until lowportd closes the control socket. Returns 0, or a negative errno when it cannot
  * start or go on. */
-int parent_run(int control, int records, const int listeners[MODES]);
+int parent_run(int control, int records, int registry, const int listeners[MODES]);

@@ -16,6 +16,7 @@
 #include "binder/leader.h"
 #include "binder/own_socket.h"
 #include "binder/reason.h"
+#include "binder/unit.h"
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 #include "policy/decide.h"
@@ -25,6 +26,7 @@ struct exchange {
         struct wire_reply reply;
         struct record record;
         bool recorded;         /* the record of this verdict has been sent */
+        const char *unit;      /* the peer's, once it was asked for and found; else NULL */
         int fd;                /* open mode: goes with the reply */
         struct own_socket own; /* own mode: came with the request */
 };
@@ -91,29 +93,39 @@ static int accept_connection(struct worker *w) {
 static struct verdict find_verdict(const struct worker *w,
                                    const struct connection *c,
                                    bool same_netns,
+                                   const char *unit,
                                    const struct request *request) {
         struct subject subject = {
                 .uid = c->peer.uid,
                 .gids = c->peer.gids,
                 .n_gids = c->peer.n_gids,
+                .unit = unit,
                 .same_netns = same_netns,
         };
 
         return decide(w->rules, &subject, request);
 }
 
-/* Notes for reply and record who decided, and what is missing. */
-static void note_verdict(const struct worker *w,
-                         const struct connection *c,
-                         const struct verdict *verdict,
-                         struct exchange *x) {
-        if (verdict->wants_unit) {
-                _cleanup_fd_ int process = -1;
+/* Asks for the peer's unit, and notes it. Returns NULL when it is not known. */
+static const char *find_unit(struct worker *w, const struct connection *c, struct exchange *x) {
+        static char unit[UNIT_NAME_MAX];
+        int r;
 
-                x->record.flags |= RECORD_UNIT_UNKNOWN;
-                if (peer_open_process(c->fd, &process) == -ESRCH)
-                        x->record.flags |= RECORD_PEER_ENDED;
+        leader_step_down(w->board, w->slot); /* the answer may take its time */
+        r = unit_ask(w->registry, c->fd, unit);
+        if (r == 0) {
+                memcpy(x->record.unit, unit, strnlen(unit, sizeof(x->record.unit) - 1));
+                return unit;
         }
+        x->record.flags |= RECORD_UNIT_UNKNOWN;
+        if (r == -ESRCH)
+                x->record.flags |= RECORD_PEER_ENDED;
+        return NULL;
+}
+
+/* Notes for reply and record who decided, and what is missing. */
+static void
+note_verdict(const struct worker *w, const struct verdict *verdict, struct exchange *x) {
         x->reply.detail = verdict->reason == LOWPORT_NOT_LOW_PORT ? w->rules->header->port_max
                                                                   : verdict->family;
         if (verdict->rule != RULESET_NONE) {
@@ -126,14 +138,21 @@ static void note_verdict(const struct worker *w,
         }
 }
 
-static enum lowport_reason judge(const struct worker *w,
+static enum lowport_reason judge(struct worker *w,
                                  const struct connection *c,
                                  bool same_netns,
                                  const struct request *request,
                                  struct exchange *x) {
-        struct verdict verdict = find_verdict(w, c, same_netns, request);
+        struct verdict verdict = find_verdict(w, c, same_netns, x->unit, request);
 
-        note_verdict(w, c, &verdict, x);
+        /* A rule hangs on it, no denial makes that meaningless, and it was not asked in vain. */
+        if (verdict.wants_unit && verdict.reason != LOWPORT_RULE_DENIES &&
+            (x->record.flags & RECORD_UNIT_UNKNOWN) == 0) {
+                x->unit = find_unit(w, c, x);
+                if (x->unit != NULL)
+                        verdict = find_verdict(w, c, same_netns, x->unit, request);
+        }
+        note_verdict(w, &verdict, x);
         return verdict.reason;
 }
 
@@ -225,7 +244,8 @@ static enum lowport_reason judge_socket(struct worker *w,
         reason = judge(w, c, own->same_netns, request, x);
         if (reason != LOWPORT_GRANTED)
                 return reason;
-        *ret_guarded = find_verdict(w, c, own->same_netns, &wider).reason != LOWPORT_GRANTED;
+        *ret_guarded =
+                find_verdict(w, c, own->same_netns, x->unit, &wider).reason != LOWPORT_GRANTED;
         return *ret_guarded && !own->same_netns ? judge(w, c, false, &wider, x) : LOWPORT_GRANTED;
 }
 

@@ -19,6 +19,7 @@ struct worker {
         int listener;
         int listeners[MODES]; /* the parent's; -1: this mode is not served */
         int records;          /* writing end of the pipe, O_NONBLOCK */
+        int registry;         /* where to ask for units */
         int nudge;            /* eventfd: wakes the parent */
         int reserve;          /* a descriptor to give up when there are none left */
         int not_yours[2];     /* descriptors of the parent, which the worker closes */

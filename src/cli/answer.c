@@ -99,6 +99,8 @@ static void print_text(const struct question *question, const struct answer *ans
         }
         if (answer->trial != NULL)
                 print_near(answer);
+        if (answer->unit != NULL)
+                printf("  unit: %s\n", answer->unit);
         if (hint != NULL)
                 printf("  note: %s\n", hint);
         if (answer->suggestion[0] != '\0')
@@ -148,6 +150,8 @@ static void print_json(const struct question *question, const struct answer *ans
         json_string(&json, "who", question->inquiry.who);
         if (answer->uid != RULESET_NONE)
                 json_number(&json, "uid", answer->uid);
+        if (answer->unit != NULL)
+                json_string(&json, "unit", answer->unit);
         json_string(&json, "what", question->spec.text);
         write_deciding(&json, answer);
         json_open(&json, "near", '[');

@@ -22,6 +22,7 @@ struct answer {
         uint32_t uid;     /* RULESET_NONE: no user in particular */
         const char *path; /* of the rule that decided */
         unsigned line;
+        const char *unit;          /* of the caller, where that is who was asked about */
         const struct trial *trial; /* on a policy; NULL: the daemon was asked */
         const struct policy *policy;
         char suggestion[640];

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "policy/load.h"
+#include "policy/unit.h"
 
 static const char help_text[] =
         "Usage: lowport explain [OPTION]… [user NAME|UID] [group NAME|GID]… [unit NAME]\n"
@@ -75,11 +77,21 @@ static void name_caller(struct question *question, uint32_t uid) {
         snprintf(inquiry->who, sizeof(inquiry->who), "user %u", uid);
 }
 
+/* A rule may hang on the unit, which is plain to whoever wrote it only. */
+static const char *own_unit(char *room, size_t size) {
+        static char cgroup[4096]; /* PATH_MAX */
+
+        if (unit_read_cgroup(getpid(), cgroup, sizeof(cgroup)) < 0 ||
+            unit_of_cgroup(cgroup, room, size) < 0)
+                return NULL;
+        return room;
+}
+
 static int ask_daemon(struct question *question) {
         const struct request *request = &question->spec.request;
         struct lowport *lp = lowport_new(question->socket);
         struct answer answer = { 0 };
-        char address[64];
+        char address[64], unit[256];
         int status;
 
         if (lp == NULL) {
@@ -98,6 +110,7 @@ static int ask_daemon(struct question *question) {
                 if (lowport_rule(lp, &answer.path, &answer.line) != 1)
                         answer.path = NULL;
                 name_caller(question, answer.uid);
+                answer.unit = own_unit(unit, sizeof(unit));
                 status = answer_give(question, &answer);
         } else {
                 cli_complain("explain: %s", lowport_message(lp));

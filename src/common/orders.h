@@ -8,10 +8,11 @@
 
 /* The descriptors that lowport-binder is started with. */
 enum {
-        BINDER_FD_CONTROL = 3, /* SOCK_SEQPACKET: orders in, reports out; its end means "exit" */
-        BINDER_FD_RECORDS = 4, /* the writing end of a pipe, O_NONBLOCK */
-        BINDER_FD_OPEN = 5,    /* the bound Unix socket of the open mode, if it is served */
-        BINDER_FD_OWN = 6,     /* that of the own mode, if it is served */
+        BINDER_FD_CONTROL = 3,  /* SOCK_SEQPACKET: orders in, reports out; its end means "exit" */
+        BINDER_FD_RECORDS = 4,  /* the writing end of a pipe, O_NONBLOCK */
+        BINDER_FD_OPEN = 5,     /* the bound Unix socket of the open mode, if it is served */
+        BINDER_FD_OWN = 6,      /* that of the own mode, if it is served */
+        BINDER_FD_REGISTRY = 7, /* where to ask for units, see registry.h */
 };
 
 enum {

@@ -42,7 +42,8 @@ struct record {
         uint8_t family; /* 0: there is no address */
         uint8_t address[16];
         uint32_t line;  /* of the rule that decided, 0: none */
-        char path[168]; /* its file, NUL-terminated */
+        char unit[64];  /* the peer's, if it was asked for and found; NUL-terminated, perhaps cut */
+        char path[104]; /* the rule's file, NUL-terminated, perhaps cut */
 };
 
 _Static_assert(sizeof(struct record) == 256, "records lie in the pipe one after another");

@@ -101,6 +101,7 @@ static void audit(struct auditor *a, const struct record *record) {
         struct record copy = *record;
 
         copy.path[sizeof(copy.path) - 1] = '\0';
+        copy.unit[sizeof(copy.unit) - 1] = '\0';
         if (copy.kind < RECORD_REQUEST || copy.kind > RECORD_STUCK || is_suppressed(a, &copy))
                 return;
         entry_write(
@@ -140,7 +141,7 @@ pid_t auditor_start(int records) {
                 return pid < 0 ? -errno : pid;
         for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
                 (void)signal(ignored[i], SIG_IGN);
-        records = child_begin(records);
+        records = child_begin("lowportd-audit", records);
         (void)setvbuf(stderr, buffer, _IOFBF, sizeof(buffer));
         run(records);
 }

@@ -40,24 +40,26 @@ static void find_binder(const struct options *options, char ret[PATH_MAX]) {
 /* Should: give the binder its descriptors at their places and the standard ones. Mustn't: give it an
  * environment, or arguments that anybody chose. Copies go above all places first, lest one
  * overwrites another. */
-static _Noreturn void
-become_binder(const char *path, int control, int records, const struct listeners *listeners) {
+static _Noreturn void become_binder(const char *path,
+                                    int control,
+                                    int records,
+                                    int registry,
+                                    const struct listeners *listeners) {
         static char *const environment[] = { NULL };
         static char name[] = "lowport-binder";
         char *const arguments[] = { name, NULL };
         const struct {
                 int from, to;
         } places[] = {
-                { control, BINDER_FD_CONTROL },
-                { records, BINDER_FD_RECORDS },
-                { listeners->open.fd, BINDER_FD_OPEN },
+                { control, BINDER_FD_CONTROL },       { records, BINDER_FD_RECORDS },
+                { registry, BINDER_FD_REGISTRY },     { listeners->open.fd, BINDER_FD_OPEN },
                 { listeners->own.fd, BINDER_FD_OWN },
         };
         enum { N = sizeof(places) / sizeof(places[0]) };
         int above[N];
 
         for (int i = 0; i < N; i++)
-                above[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, BINDER_FD_OWN + 1);
+                above[i] = fcntl(places[i].from, F_DUPFD_CLOEXEC, BINDER_FD_REGISTRY + 1);
         for (int i = 0; i < N; i++)
                 if (places[i].from < 0)
                         (void)close(places[i].to); /* what is not served is not there */
@@ -73,7 +75,8 @@ become_binder(const char *path, int control, int records, const struct listeners
 int binder_start(struct binder *binder,
                  const struct options *options,
                  const struct listeners *listeners,
-                 int records) {
+                 int records,
+                 int registry) {
         static char path[PATH_MAX];
         int pair[2], r;
 
@@ -93,7 +96,7 @@ int binder_start(struct binder *binder,
         }
         if (binder->pid == 0) {
                 (void)close_fd(pair[0]);
-                become_binder(path, pair[1], records, listeners);
+                become_binder(path, pair[1], records, registry, listeners);
         }
         (void)close_fd(pair[1]);
         binder->control = pair[0];

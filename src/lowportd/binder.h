@@ -13,12 +13,14 @@ struct binder {
         int control;
 };
 
-/* Starts the binder on `listeners`, with `records` as the pipe for its records. Says what is wrong,
+/* Starts the binder on `listeners`, with `records` as the pipe for its records and
+ * `registry` as the socket for its questions. Says what is wrong,
  * and returns a negative errno then. */
 int binder_start(struct binder *binder,
                  const struct options *options,
                  const struct listeners *listeners,
-                 int records);
+                 int records,
+                 int registry);
 
 /* Puts a sealed rule set in force, as the given generation; the report tells when it is. */
 int binder_order(const struct binder *binder,

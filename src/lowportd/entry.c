@@ -107,9 +107,22 @@ static const char *describe_reason(struct entry *entry, const struct record *rec
 
 static const char *
 describe_peer(struct entry *entry, const struct record *record, const char *user) {
+        const char *comma = record->unit[0] != '\0' ? ", " : "";
+
         if (user == NULL)
-                return put(entry, "uid %u (pid %d)", record->uid, record->pid);
-        return put(entry, "%s (uid %u, pid %d)", user, record->uid, record->pid);
+                return put(entry,
+                           "uid %u (pid %d%s%s)",
+                           record->uid,
+                           record->pid,
+                           comma,
+                           record->unit);
+        return put(entry,
+                   "%s (uid %u, pid %d%s%s)",
+                   user,
+                   record->uid,
+                   record->pid,
+                   comma,
+                   record->unit);
 }
 
 static void write_message(struct entry *entry, const struct record *record, const char *user) {
@@ -159,6 +172,8 @@ static void write_fields(struct entry *entry, const struct record *record, const
         FIELD(entry,
               "LOWPORT_NETNS=%s",
               (record->flags & RECORD_OTHER_NETNS) != 0 ? "other" : "same");
+        if (record->unit[0] != '\0')
+                FIELD(entry, "LOWPORT_UNIT=%s", record->unit);
         FIELD(entry, "LOWPORT_ERRNO=%d", record->error);
         FIELD(entry, "LOWPORT_GENERATION=%u", record->generation);
         FIELD(entry, "LOWPORT_TIME_USEC=%llu", (unsigned long long)record->time);

@@ -29,7 +29,7 @@ static _Noreturn void load(int socket, const struct options *options) {
         int rules = -1, r;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        socket = child_begin(socket);
+        socket = child_begin("lowportd-load", socket);
         r = load_ruleset(&what, &report, &rules);
         for (size_t i = 0; i < report.n_warnings; i++)
                 log_warning("%s", report.warnings[i]);

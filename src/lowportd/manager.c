@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "lowportd/loader.h"
 #include "lowportd/log.h"
 #include "lowportd/privilege.h"
+#include "lowportd/registrar.h"
 #include "lowportd/service.h"
 
 enum { BINDER_STOP_PATIENCE = 5000 }; /* milliseconds */
@@ -29,8 +31,8 @@ struct manager {
         const struct options *options;
         struct binder binder;
         struct loader loader;
-        pid_t auditor;
-        int records; /* reading end, for an auditor that must be started anew */
+        pid_t auditor, registrar;
+        int records, registry; /* reading ends, for one of these that must be started anew */
         int signals;
         uint32_t generation;         /* of the rules ordered last */
         struct loader_answer loaded; /* what they came from */
@@ -155,7 +157,17 @@ static void start_auditor(struct manager *m) {
         }
 }
 
+static void start_registrar(struct manager *m) {
+        m->registrar = registrar_start(m->registry);
+        if (m->registrar < 0) {
+                log_error("cannot start the registrar: %s", strerror((int)-m->registrar));
+                m->failed = true;
+        }
+}
+
 static void handle_child(struct manager *m, pid_t pid, int status) {
+        bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
         if (pid == m->binder.pid) {
                 char why[256];
 
@@ -163,11 +175,16 @@ static void handle_child(struct manager *m, pid_t pid, int status) {
                 log_error("%s", why);
                 m->binder.pid = 0;
                 m->failed = true;
-        } else if (pid == m->auditor && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        } else if (pid == m->auditor && well) {
                 m->auditor = 0; /* no writer is left: the binder is ending */
         } else if (pid == m->auditor) {
                 log_warning("the auditor died, and is started again");
                 start_auditor(m);
+        } else if (pid == m->registrar && well) {
+                m->registrar = 0; /* as above */
+        } else if (pid == m->registrar) {
+                log_warning("the registrar died, and is started again");
+                start_registrar(m);
         }
 }
 
@@ -187,6 +204,8 @@ static bool handle_signals(struct manager *m) {
                 handle_child(m, m->binder.pid, status);
         for (int status; m->auditor > 0 && waitpid(m->auditor, &status, WNOHANG) > 0;)
                 handle_child(m, m->auditor, status);
+        for (int status; m->registrar > 0 && waitpid(m->registrar, &status, WNOHANG) > 0;)
+                handle_child(m, m->registrar, status);
         return go_on;
 }
 
@@ -216,23 +235,28 @@ static int make_queue(uint32_t records, int pipe_fds[2]) {
         return 0;
 }
 
-/* Starts auditor and binder; after that nothing here needs a privilege. */
+/* Starts all; after that nothing here needs a privilege. */
 static int start_parts(struct manager *m, struct listeners *listeners) {
-        int queue[2], r = make_queue(m->options->record_queue, queue);
+        int queue[2], registry[2], r = make_queue(m->options->record_queue, queue);
 
+        if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, registry) < 0)
+                r = -errno;
         if (r < 0) {
                 log_error("cannot make the record queue: %s", strerror(-r));
                 return r;
         }
         m->records = queue[0];
-        r = binder_start(&m->binder, m->options, listeners, queue[1]);
+        m->registry = registry[0];
+        r = binder_start(&m->binder, m->options, listeners, queue[1], registry[1]);
         (void)close_fd(queue[1]);
+        (void)close_fd(registry[1]);
         listeners_close(listeners);
         if (r == 0)
                 r = privilege_drop();
         if (r < 0)
                 return r;
         start_auditor(m);
+        start_registrar(m);
         return m->failed ? -EAGAIN : 0;
 }
 
@@ -289,8 +313,11 @@ static void stop_parts(struct manager *m) {
                 (void)!read(m->signals, &info, sizeof(info));
         }
         (void)close_fd(m->records);
+        (void)close_fd(m->registry);
         if (m->auditor > 0)
                 (void)waitpid(m->auditor, NULL, 0);
+        if (m->registrar > 0 && kill(m->registrar, SIGKILL) == 0)
+                (void)waitpid(m->registrar, NULL, 0); /* it may hang, and has nothing to lose */
 }
 
 int manager_run(const struct options *options, struct listeners *listeners) {

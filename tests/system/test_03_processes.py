@@ -127,8 +127,8 @@ def test_049_only_the_binder_has_the_capability_and_no_idle_worker_uses_it(daemo
         sets = capabilities(pid)
         return sets["Eff"] == sets["Prm"] == sets["Inh"] == sets["Amb"] == 0
     assert has_none(d.manager()), capabilities(d.manager())
-    for pid in (pid for pid in children(d.manager()) if name_of(pid) == "lowportd"):
-        eventually(lambda pid=pid: has_none(pid), "the audit process has given the capability up")
+    for pid in (d.auditor(), d.registrar()):
+        eventually(lambda pid=pid: has_none(pid), "it has given the capability up")
     for pid in [d.binder(), *d.settled()]:
         sets = capabilities(pid)
         assert sets["Prm"] & ~bit == 0 and sets["Inh"] == sets["Amb"] == 0, (pid, sets)

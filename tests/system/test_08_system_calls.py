@@ -31,6 +31,7 @@ def exercise(d, alice):
                 c.check(kind, 80, address, flags)
         c.open("tcp", 80, flags=p.NO_LISTEN).close()
         c.open("tcp", 443).refused(p.NO_RULE, 13)
+        c.open("tcp", 685).refused(p.NO_RULE, 13)  # its unit is asked for
         with c.open("tcp", 80).granted():
             c.open("tcp", 80).close()
         c.status()
@@ -88,7 +89,7 @@ def worker_calls(log):
 def test_400_a_worker_makes_the_documented_system_calls_and_no_other(daemon, alice, capsys):
     log = HOME / "strace.log"
     d = daemon(f"allow user {alice} tcp,udp 80", f"allow user {alice} tcp4,udp4 680-681",
-               f"allow user {alice} tcp6,udp6 682",
+               f"allow user {alice} tcp6,udp6 682", f"allow user {alice} unit no.service tcp 685",
                prefix=["strace", "-f", "-qq", "-o", log, *world.capable()],
                options=["--request-timeout", 1, "--idle-timeout", 1, "--workers", 4])
     exercise(d, alice)
@@ -100,5 +101,5 @@ def test_400_a_worker_makes_the_documented_system_calls_and_no_other(daemon, ali
     with capsys.disabled():
         print(f"\nsystem calls of a worker that serves: {len(made)} seen, {len(listed)} documented")
     assert made <= listed, f"not documented: {sorted(made - listed)}"
-    assert {"socket", "bind", "listen", "sendmsg", "sendto", "getsockname"} <= made, made
+    assert {"socket", "bind", "listen", "sendmsg", "sendto", "getsockname", "socketpair"} <= made, made
     print("documented, not seen:", sorted(listed - made))

@@ -435,7 +435,13 @@ class Daemon:
         return next(pid for pid in children(self.manager()) if name_of(pid) == "lowport-binder")
 
     def auditor(self):
-        return next((pid for pid in children(self.manager()) if name_of(pid) == "lowportd"), None)
+        return self._child("lowportd-audit")
+
+    def registrar(self):
+        return self._child("lowportd-units")
+
+    def _child(self, name):
+        return next((pid for pid in children(self.manager()) if name_of(pid) == name), None)
 
     def workers(self):
         return children(self.binder())

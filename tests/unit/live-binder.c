@@ -154,7 +154,7 @@ void live_launch(const struct orders *orders) {
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 close(control[0]);
                 close(records[0]);
-                r = parent_run(control[1], records[1], listeners);
+                r = parent_run(control[1], records[1], -1, listeners);
                 _exit(r < 0 ? -r : 0);
         }
         close(listeners[MODE_OPEN]);
