@@ -237,7 +237,7 @@ static int make_queue(uint32_t records, int pipe_fds[2]) {
 
 /* Starts all; after that nothing here needs a privilege. */
 static int start_parts(struct manager *m, struct listeners *listeners) {
-        int queue[2], registry[2], r = make_queue(m->options->record_queue, queue);
+        int queue[2], registry[2] = { -1, -1 }, r = make_queue(m->options->record_queue, queue);
 
         if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, registry) < 0)
                 r = -errno;
