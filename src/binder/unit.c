@@ -10,7 +10,7 @@
 #include "common/fdpass.h"
 
 int unit_ask(int registry, int connection, char ret[UNIT_NAME_MAX]) {
-        static const struct timeval patience = { .tv_usec = REGISTRY_PATIENCE * 1000 };
+        static const struct timeval patience = { .tv_usec = REGISTRY_PATIENCE * 1000L };
         _cleanup_fd_ int process = -1, ours = -1, theirs = -1;
         int pair[2], r = peer_open_process(connection, &process);
         ssize_t n;
