@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* Exit statuses; a program that `lowport run` started has its own. lowport(1) lists them. */
+/* Exit statuses; a program that `lowport run` or `lowport wrap` started has its own. lowport(1) lists
+ * them. */
 enum {
         CLI_OK = 0,
         CLI_PROBLEM = 1, /* check: the policy has an error */
@@ -20,6 +21,7 @@ enum {
 
 /* Each gets its own arguments (argv[0] is the subcommand's name) and returns an exit status. */
 int cli_run(int argc, char **argv);
+int cli_wrap(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_status(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command {
         const char *summary;
 } commands[] = {
         { "run", cli_run, "start a program with sockets on low ports" },
+        { "wrap", cli_wrap, "start a program that may bind low ports itself" },
         { "check", cli_check, "find errors and doubtful rules in a policy" },
         { "explain", cli_explain, "say whether a request would be granted, and why" },
         { "status", cli_status, "show the daemon's state and counters" },
@@ -54,7 +55,8 @@ static void print_help(FILE *file) {
                     "  -V, --version  show the release\n"
                     "\n"
                     "For example:\n"
-                    "  lowport run -l tcp:80 -l tcp:443 -- myserver\n",
+                    "  lowport run -l tcp:80 -l tcp:443 -- myserver\n"
+                    "  lowport wrap -- myserver\n",
                     file);
 }
 

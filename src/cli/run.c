@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/environment.h"
+#include "cli/execute.h"
 #include "cli/run_options.h"
 #include "cli/sockets.h"
 
@@ -46,15 +47,6 @@ static int set_variables(const struct run_options *options, const struct handed 
                 }
         }
         return CLI_OK;
-}
-
-static int execute(char **command) {
-        int error;
-
-        (void)execvp(command[0], command);
-        error = errno;
-        cli_complain("cannot run %s: %s", command[0], strerror(error));
-        return error == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_RUN;
 }
 
 /* From the options to the program. `handed` and `fds` have room for all sockets. */

@@ -44,10 +44,19 @@ static int read_address(const struct sockaddr *from, socklen_t length, struct wi
         return 0;
 }
 
-bool own_may_help(int error, const struct sockaddr *address, socklen_t length) {
+bool own_port(const struct sockaddr *address, socklen_t length, uint16_t *ret_port) {
         struct wire_request request = { 0 };
 
-        return error == EACCES && read_address(address, length, &request) == 0 && request.port != 0;
+        if (read_address(address, length, &request) < 0)
+                return false;
+        *ret_port = request.port;
+        return true;
+}
+
+bool own_may_help(int error, const struct sockaddr *address, socklen_t length) {
+        uint16_t port = 0;
+
+        return error == EACCES && own_port(address, length, &port) && port != 0;
 }
 
 /* Writes down what is to be bound. Returns 0 or a negative errno. */
