@@ -310,12 +310,16 @@ carry_out(struct worker *w, struct connection *c, struct request *request, struc
         enum lowport_reason reason;
 
         audit_request(&x->record, request);
+        if (own)
+                x->record.operation = WIRE_OWN; /* which is what CHECK is for here */
         /* In own mode the socket's namespace counts, and that comes later. */
         reason = judge(w, c, own || c->peer.same_netns, request, x);
         if (reason != LOWPORT_GRANTED)
                 return reason;
         if (own)
                 reason = admit(w, c);
+        if (own && reason == LOWPORT_GRANTED && request->operation == WIRE_CHECK)
+                x->recorded = true; /* nothing is granted yet: OWN has the record of that */
         if (reason == LOWPORT_GRANTED && request->operation == WIRE_OPEN)
                 reason = open_socket(w, c, request, x);
         if (reason == LOWPORT_GRANTED && request->operation == WIRE_OWN)

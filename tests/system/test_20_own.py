@@ -230,6 +230,7 @@ def test_214_the_socket_says_whether_it_takes_ipv4(daemon, alice, claimed):
         assert c.check("tcp", 680, "::", p.V6ONLY).reason == p.GRANTED
         reply = c.send_own([s], "tcp", 680, "::", claimed).refused(p.NO_RULE, errno.EACCES)
         assert reply.detail == 4  # 0.0.0.0 is what no rule grants
+        d.says("denied", "tcp [::]:680", "no rule allows it")
     with alice.make(INET6) as s:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         assert alice.own(d, s, "tcp", 680, "::", p.V6ONLY).reason == p.GRANTED
@@ -268,6 +269,7 @@ def test_216_the_sockets_namespace_counts(daemon, alice):
             alice.own(d, s, "tcp", 680).refused(p.OTHER_NETNS, errno.EACCES)
             assert alice.own(d, s, "tcp", 681).reason == p.GRANTED
             assert bound_to(s) == ("0.0.0.0", 681)
+        d.says("denied", "tcp 0.0.0.0:680", "other network namespace")
         # One from here does not, though who sends it is elsewhere.
         with alice.make() as s:
             assert elsewhere.own(d, s, "tcp", 680).reason == p.GRANTED
@@ -342,10 +344,11 @@ def test_221_requests_leave_no_descriptor_behind(daemon, alice):
     fixed = [d.manager(), d.auditor(), d.binder()]
 
     def held():
-        return [descriptors(pid) for pid in fixed], {descriptors(pid) for pid in d.workers()}
+        return [descriptors(pid) for pid in fixed], max(descriptors(pid) for pid in d.workers())
+    alice.open(d, "tcp", 680, "0.0.0.0").granted().close()  # all have begun
     before = held()
     for i in range(50):
         with alice.make() as s:
             address = "0.0.0.0" if i % 2 else "192.0.2.1"
             assert (alice.own(d, s, "tcp", 680, address).reason == p.GRANTED) == bool(i % 2)
-    eventually(lambda: held() == before, "as many descriptors as before")
+    eventually(lambda: held() <= before, "as many descriptors as before")

@@ -199,6 +199,25 @@ static void open_mode_goes_on_when_own_mode_is_full(void **state) {
                 close(connections[i]);
 }
 
+/* CHECK says no more than that OWN may come. */
+static void a_denied_check_is_recorded_and_a_granted_one_is_not(void **state) {
+        struct wire_request request = live_request(80);
+        int connection;
+        struct record record;
+
+        (void)state;
+        start();
+        connection = live_connect_own();
+        assert_int_equal(check(connection, live.port), LOWPORT_GRANTED);
+        request.operation = WIRE_CHECK;
+        request.address[3] = 2;
+        assert_int_equal(live_ask(connection, &request).reply.reason, LOWPORT_NO_RULE);
+        record = live_record();
+        assert_int_equal(record.operation, WIRE_OWN);
+        assert_int_equal(record.reason, LOWPORT_NO_RULE);
+        close(connection);
+}
+
 /* bind(2) is the grant, so the record comes before, and the failure after. */
 static void a_bind_that_fails_has_two_records(void **state) {
         int connection, holder = new_socket(), fd = new_socket();
@@ -214,7 +233,6 @@ static void a_bind_that_fails_has_two_records(void **state) {
         assert_int_equal(bind(holder, (struct sockaddr *)&name, sizeof(name)), 0);
         connection = live_connect_own();
         assert_int_equal(check(connection, live.port), LOWPORT_GRANTED);
-        assert_int_equal(live_record().operation, WIRE_CHECK);
         assert_int_equal(say_own(connection, fd, live.port), 0);
         assert_int_equal(live_hear(connection).reply.reason, LOWPORT_ADDRESS_IN_USE);
         record = live_record();
@@ -240,6 +258,7 @@ int main(void) {
                 TEST(a_user_can_hold_up_so_many_workers_and_no_more),
                 TEST(so_it_is_on_an_old_kernel),
                 TEST(open_mode_goes_on_when_own_mode_is_full),
+                TEST(a_denied_check_is_recorded_and_a_granted_one_is_not),
                 TEST(a_bind_that_fails_has_two_records),
         };
 
