@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "client/own.h"
 #include "common/cleanup.h"
 
 enum { UNPRIVILEGED_PORT_START = 1024 }; /* the kernel's default */
@@ -26,12 +27,15 @@ static int set_option(int fd, int level, int name, int value) {
 
 /* SO_REUSEADDR lets a listening socket be bound again over connections in TIME_WAIT. On any other
  * it would let a second program take the port. */
-static int set_options(int fd, const struct request *request, bool listens) {
+static int set_options(int fd, const struct spec *spec, bool listens) {
+        const struct request *request = &spec->request;
         bool v6 = request->address.family == ADDRESS_V6;
         int r = 0;
 
         if (listens)
                 r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        if (r == 0 && spec->reuseport)
+                r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
         if (r == 0 && v6) /* said both ways: net.ipv6.bindv6only sets the default */
                 r = set_option(
                         fd, IPPROTO_IPV6, IPV6_V6ONLY, (request->flags & LOWPORT_V6ONLY) != 0);
@@ -41,22 +45,26 @@ static int set_options(int fd, const struct request *request, bool listens) {
         return r;
 }
 
-static int open_request(const struct request *request, int *ret_fd) {
+/* Makes the socket, has it bound by the daemon (`lp`) or binds it, and listens. */
+static int open_spec(const struct spec *spec, struct lowport *lp, int *ret_fd) {
+        const struct request *request = &spec->request;
         bool listens =
                 request->protocol != IPPROTO_UDP && (request->flags & LOWPORT_NO_LISTEN) == 0;
         int type = request->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
         int family = request->address.family == ADDRESS_V6 ? AF_INET6 : AF_INET;
+        int protocol = spec->mptcp ? IPPROTO_MPTCP : request->protocol;
         struct sockaddr_storage address;
+        const struct sockaddr *name = (const struct sockaddr *)&address;
         socklen_t size = address_to_sockaddr(&request->address, request->port, false, &address);
-        _cleanup_fd_ int fd = socket(family, type | SOCK_CLOEXEC, request->protocol);
+        _cleanup_fd_ int fd = socket(family, type | SOCK_CLOEXEC, protocol);
         int r;
 
         if (fd < 0)
                 return -errno;
-        r = set_options(fd, request, listens);
+        r = set_options(fd, spec, listens);
         if (r < 0)
                 return r;
-        if (bind(fd, (const struct sockaddr *)&address, size) < 0)
+        if ((lp != NULL ? own_bind(lp, fd, name, size) : bind(fd, name, size)) < 0)
                 return -errno;
         if (listens && listen(fd, request->backlog) < 0)
                 return -errno;
@@ -65,13 +73,13 @@ static int open_request(const struct request *request, int *ret_fd) {
         return 0;
 }
 
-int direct_open(const struct spec *spec, int *ret_fd) {
-        struct request request = spec->request;
-        int r = open_request(&request, ret_fd);
+int direct_open(const struct spec *spec, struct lowport *lp, int *ret_fd) {
+        struct spec v4 = *spec;
+        int r = open_spec(spec, lp, ret_fd);
 
         /* So says a kernel without IPv6. */
         if (!spec->any_address || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
                 return r;
-        request.address = (struct address){ .family = ADDRESS_V4 };
-        return open_request(&request, ret_fd);
+        v4.request.address = (struct address){ .family = ADDRESS_V4 };
+        return open_spec(&v4, lp, ret_fd);
 }

@@ -22,7 +22,8 @@ static const char help_text[] =
         "had,\n"
         "COMMAND is not started.\n"
         "\n"
-        "SPEC is [PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]\n"
+        "SPEC is [PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]"
+        "[,reuseport][,mptcp]\n"
         "  PROTO  tcp (unless said), tcp4, tcp6, udp, udp4, udp6, sctp, sctp4, sctp6\n"
         "  ADDR   as 127.0.0.1 or [::1]; none: every address, IPv6 and IPv4\n"
         "  PORT   a number, or the name of a service, as https\n"
@@ -38,6 +39,12 @@ static const char help_text[] =
         "      --wait SECONDS      try again so long while the daemon is not there or the port is\n"
         "                          in use\n"
         "      --no-direct         use the daemon or fail\n"
+        "      --own               make the sockets here, and have the daemon bind them: they "
+        "belong to\n"
+        "                          this user, cgroup and network; SPEC may say reuseport and "
+        "mptcp\n"
+        "      --own-socket PATH   the daemon's socket for that (else $LOWPORT_OWN_SOCKET, else\n"
+        "                          " LOWPORT_OWN_SOCKET_PATH ")\n"
         "      --socket PATH       the daemon's socket (else $LOWPORT_SOCKET, else\n"
         "                          " LOWPORT_SOCKET_PATH ")\n"
         "  -v, --verbose           say how each socket was obtained\n"
@@ -90,7 +97,7 @@ static int set_wait(struct run_options *options, const char *text) {
 }
 
 static int parse(int argc, char **argv, struct run_options *options) {
-        enum { STDIN = 256, NO_PID, ENV, WAIT, NO_DIRECT, SOCKET };
+        enum { STDIN = 256, NO_PID, ENV, WAIT, NO_DIRECT, OWN, OWN_SOCKET, SOCKET };
         static const struct option long_options[] = {
                 { "listen", required_argument, NULL, 'l' },
                 { "stdin", no_argument, NULL, STDIN },
@@ -98,6 +105,8 @@ static int parse(int argc, char **argv, struct run_options *options) {
                 { "env", required_argument, NULL, ENV },
                 { "wait", required_argument, NULL, WAIT },
                 { "no-direct", no_argument, NULL, NO_DIRECT },
+                { "own", no_argument, NULL, OWN },
+                { "own-socket", required_argument, NULL, OWN_SOCKET },
                 { "socket", required_argument, NULL, SOCKET },
                 { "verbose", no_argument, NULL, 'v' },
                 { "help", no_argument, NULL, 'h' },
@@ -127,8 +136,14 @@ static int parse(int argc, char **argv, struct run_options *options) {
                 case NO_DIRECT:
                         options->sockets.no_direct = true;
                         break;
+                case OWN:
+                        options->sockets.own = true;
+                        break;
+                case OWN_SOCKET:
+                        options->own_path = optarg;
+                        break;
                 case SOCKET:
-                        options->sockets.path = optarg;
+                        options->path = optarg;
                         break;
                 case 'v':
                         options->sockets.verbose = true;
@@ -143,6 +158,7 @@ static int parse(int argc, char **argv, struct run_options *options) {
                 }
         }
         options->command = argv + optind;
+        options->sockets.path = options->sockets.own ? options->own_path : options->path;
         return status;
 }
 
@@ -173,6 +189,12 @@ int run_options_check(const struct run_options *options, const struct inherited 
                 problem = "no command to run";
         else if (options->on_stdin && options->n_specs + inherited->n != 1)
                 problem = "--stdin takes exactly one socket";
+        for (size_t i = 0; i < options->n_specs && !options->sockets.own; i++)
+                if (options->specs[i].reuseport || options->specs[i].mptcp)
+                        problem =
+                                "reuseport and mptcp are for sockets of one's own; expected --own";
+        if (problem == NULL && options->own_path != NULL && !options->sockets.own)
+                problem = "--own-socket is of no use without --own";
         if (problem == NULL)
                 return CLI_OK;
         cli_complain("run: %s; try: lowport run --help", problem);

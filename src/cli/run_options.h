@@ -8,6 +8,7 @@
 
 struct run_options {
         struct sockets_options sockets;
+        const char *path, *own_path; /* --socket, --own-socket */
         struct spec *specs;
         size_t n_specs;
         const char **variables; /* "VAR=TEMPLATE" */

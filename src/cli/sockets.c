@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "client/address_text.h"
 #include "client/deadline.h"
+#include "client/handle.h"
 #include "common/cleanup.h"
 #include "common/endpoint.h"
 
@@ -38,6 +39,30 @@ static int ask_daemon(struct lowport *lp, const struct spec *spec) {
                             request->backlog);
 }
 
+/* Returns the descriptor, or -1 with the failure in `ret`. */
+static int try_daemon(struct lowport *lp,
+                      const struct spec *spec,
+                      const struct sockets_options *options,
+                      struct attempt *ret) {
+        int fd = -1, r = 0;
+
+        if (options->own) {
+                handle_reset(lp);
+                r = direct_open(spec, lp, &fd);
+        } else {
+                fd = ask_daemon(lp, spec);
+        }
+        ret->reason = lowport_reason(lp);
+        /* What went wrong before the daemon was asked, or after. */
+        if (r < 0 && ret->reason == LOWPORT_GRANTED)
+                ret->direct_error = -r;
+        if (fd >= 0 && options->verbose)
+                cli_complain("%s: %s by the daemon",
+                             spec->text,
+                             options->own ? "our own, bound" : "bound");
+        return fd;
+}
+
 /* Returns the descriptor, or -1 with the failures in `ret`. */
 static int try_once(struct lowport *lp,
                     const struct spec *spec,
@@ -48,16 +73,13 @@ static int try_once(struct lowport *lp,
 
         *ret = (struct attempt){ .asked = ask };
         if (ask) {
-                fd = ask_daemon(lp, spec);
-                ret->reason = lowport_reason(lp);
-                if (fd >= 0 && options->verbose)
-                        cli_complain("%s: bound by the daemon", spec->text);
-                if (fd >= 0 || options->no_direct)
+                fd = try_daemon(lp, spec, options, ret);
+                if (fd >= 0 || options->no_direct || ret->direct_error != 0)
                         return fd;
                 if (ret->reason != LOWPORT_UNREACHABLE && ret->reason != LOWPORT_NOT_LOW_PORT)
                         return -1;
         }
-        r = direct_open(spec, &fd);
+        r = direct_open(spec, NULL, &fd);
         if (r < 0) {
                 ret->direct_error = -r;
                 return -1;
@@ -152,14 +174,16 @@ int sockets_obtain(const struct spec *specs,
                    size_t n,
                    const struct sockets_options *options,
                    int *ret_fds) {
-        struct lowport *lp = lowport_new(options->path);
+        struct lowport lp;
+        int r = options->own ? handle_init_own(&lp, options->path)
+                             : handle_init(&lp, options->path);
         int status;
 
-        if (lp == NULL) {
-                cli_complain("the daemon's socket: %s", strerror(errno));
+        if (r < 0) {
+                cli_complain("the daemon's socket: %s", strerror(-r));
                 return CLI_FAILED;
         }
-        status = obtain_all(lp, specs, n, options, ret_fds);
-        lowport_free(lp);
+        status = obtain_all(&lp, specs, n, options, ret_fds);
+        handle_done(&lp);
         return status;
 }

@@ -6,7 +6,8 @@
 #include "cli/spec.h"
 
 struct sockets_options {
-        const char *path; /* of the daemon's socket; NULL: the usual one */
+        const char *path; /* of the daemon's socket for this mode; NULL: the usual one */
+        bool own;         /* sockets of this process's own, which the daemon binds */
         unsigned wait;    /* milliseconds to try again for what may still come */
         bool no_direct;   /* the daemon or nothing */
         bool verbose;

@@ -199,6 +199,15 @@ static int parse_option(const char *option, struct spec *spec, const struct comp
                 spec->request.flags |= LOWPORT_FREEBIND;
                 return 0;
         }
+        if (strcmp(option, "reuseport") == 0) {
+                spec->reuseport = true;
+                return 0;
+        }
+        if (strcmp(option, "mptcp") == 0) {
+                spec->mptcp = true;
+                return spec->request.protocol == IPPROTO_TCP ? 0
+                                                             : fail(c, "'mptcp' is for TCP only");
+        }
         if (!listens && (strcmp(option, "nolisten") == 0 || strncmp(option, "backlog=", 8) == 0))
                 return fail(c, "'%s' means nothing for UDP, which never listens", option);
         if (strcmp(option, "nolisten") == 0) {
@@ -211,10 +220,11 @@ static int parse_option(const char *option, struct spec *spec, const struct comp
                         return fail(c, "'%s': expected a number from 1 to %d", option, INT_MAX);
                 return 0;
         }
-        return fail(c,
-                    "'%s' is not an option; expected name=NAME, backlog=NUMBER, nolisten or "
-                    "freebind",
-                    option);
+        return fail(
+                c,
+                "'%s' is not an option; expected name=NAME, backlog=NUMBER, nolisten, freebind, "
+                "reuseport or mptcp",
+                option);
 }
 
 /* Parses `text`, which it writes into. */

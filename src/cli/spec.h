@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* SPEC: `[PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]`, what `lowport run -l` and
+/* SPEC: `[PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]
+ * [,reuseport][,mptcp]`, what `lowport run -l` and
  * `lowport explain` take. */
 
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 struct spec {
         struct request request; /* operation WIRE_OPEN; family ADDRESS_V6 [::] for a bare port */
+        bool reuseport, mptcp;  /* of a socket of one's own: `lowport run --own` */
         bool any_address;       /* no address, no 4 or 6: may fall back to 0.0.0.0 without IPv6 */
         char name[256];         /* for LISTEN_FDNAMES; "tcp-80" unless the SPEC names it */
         char text[80];          /* for people: "tcp [::]:80", "udp 127.0.0.1:53" */

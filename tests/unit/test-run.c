@@ -151,7 +151,7 @@ static void binding_directly_does_as_the_daemon_does(void **state) {
                 struct spec spec = parse(cases[i].spec);
                 int fd = -1;
 
-                assert_int_equal(direct_open(&spec, &fd), 0);
+                assert_int_equal(direct_open(&spec, NULL, &fd), 0);
                 assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
                 close(fd);
                 assert_int_equal(kernel.domain, cases[i].domain);
@@ -170,20 +170,20 @@ static void without_ipv6_it_binds_ipv4(void **state) {
 
         (void)state;
         kernel.socket_errors[0] = EAFNOSUPPORT;
-        assert_int_equal(direct_open(&any, &fd), 0);
+        assert_int_equal(direct_open(&any, NULL, &fd), 0);
         assert_int_equal(kernel.address.ss_family, AF_INET);
         close(fd);
         memset(&kernel, 0, sizeof(kernel));
         kernel.active = true;
         kernel.bind_errors[0] = EADDRNOTAVAIL;
-        assert_int_equal(direct_open(&any, &fd), 0);
+        assert_int_equal(direct_open(&any, NULL, &fd), 0);
         assert_int_equal(kernel.address.ss_family, AF_INET);
         close(fd);
         kernel.sockets = 0;
         kernel.socket_errors[0] = EAFNOSUPPORT;
-        assert_int_equal(direct_open(&v6, &fd), -EAFNOSUPPORT);
+        assert_int_equal(direct_open(&v6, NULL, &fd), -EAFNOSUPPORT);
         kernel.sockets = 0;
-        assert_int_equal(direct_open(&written, &fd), -EAFNOSUPPORT);
+        assert_int_equal(direct_open(&written, NULL, &fd), -EAFNOSUPPORT);
 }
 
 static void every_failure_is_told_and_leaves_nothing(void **state) {
@@ -192,11 +192,11 @@ static void every_failure_is_told_and_leaves_nothing(void **state) {
 
         (void)state;
         kernel.bind_errors[0] = EADDRINUSE;
-        assert_int_equal(direct_open(&spec, &fd), -EADDRINUSE);
+        assert_int_equal(direct_open(&spec, NULL, &fd), -EADDRINUSE);
         kernel.listen_error = ENOBUFS;
-        assert_int_equal(direct_open(&spec, &fd), -ENOBUFS);
+        assert_int_equal(direct_open(&spec, NULL, &fd), -ENOBUFS);
         kernel.option_error = ENOPROTOOPT;
-        assert_int_equal(direct_open(&spec, &fd), -ENOPROTOOPT);
+        assert_int_equal(direct_open(&spec, NULL, &fd), -ENOPROTOOPT);
         assert_int_equal(fd, -1);
 }
 
