@@ -38,6 +38,13 @@ static const struct sockaddr *address_of(const struct wrap_seat *seat) {
         return (const struct sockaddr *)&seat->address;
 }
 
+/* These are as true without Lowport, and programs know how to report them. */
+static bool errno_says_it(unsigned reason) {
+        return reason == LOWPORT_GRANTED || reason == LOWPORT_ADDRESS_IN_USE ||
+               reason == LOWPORT_ADDRESS_NOT_AVAILABLE || reason == LOWPORT_BIND_FAILED ||
+               reason == LOWPORT_NOT_LOW_PORT || reason == LOWPORT_BAD_ARGUMENT;
+}
+
 static void report(const struct wrap_request *r, const struct lowport *lp, int fd) {
         char place[ENDPOINT_TEXT_MAX], where[ENDPOINT_TEXT_MAX + 2];
         unsigned reason = lp->reason;
@@ -48,9 +55,7 @@ static void report(const struct wrap_request *r, const struct lowport *lp, int f
         (void)snprintf(where, sizeof(where), "%s: ", place);
         if (reason == LOWPORT_GRANTED && r->desk->verbose)
                 say(r, NULL, where, "bound by the daemon");
-        /* Of these the program itself has an error that says all. */
-        else if (reason != LOWPORT_GRANTED && reason != LOWPORT_ADDRESS_IN_USE &&
-                 reason != LOWPORT_ADDRESS_NOT_AVAILABLE)
+        else if (!errno_says_it(reason))
                 say(r, away ? lp->message : NULL, where, lp->message);
 }
 
@@ -72,13 +77,10 @@ static int ask(const struct wrap_request *r, int fd) {
 
 /* A helper before this one may have been killed after it had bound the socket. */
 static bool was_bound(const struct wrap_seat *seat, int fd) {
-        struct sockaddr_storage found = { 0 };
-        socklen_t length = sizeof(found);
-        uint16_t wanted = 0, port = 0;
+        uint16_t wanted = 0;
 
         return seat->tries > 1 && own_port(address_of(seat), seat->length, &wanted) &&
-               getsockname(fd, (struct sockaddr *)&found, &length) == 0 &&
-               own_port((const struct sockaddr *)&found, length, &port) && port == wanted;
+               own_bound_port(fd) == wanted;
 }
 
 /* Returns what bind(2) is to say of the target's own socket, which `fd` is a copy of. */
@@ -86,11 +88,9 @@ static int bind_for(const struct wrap_request *r, int fd) {
         const struct wrap_seat *seat = r->seat;
         int error;
 
-        if (bind(fd, address_of(seat), seat->length) == 0)
+        if (was_bound(seat, fd) || bind(fd, address_of(seat), seat->length) == 0)
                 return 0;
         error = errno;
-        if (error == EINVAL && was_bound(seat, fd))
-                return 0;
         return own_may_help(error, address_of(seat), seat->length) ? ask(r, fd) : error;
 }
 

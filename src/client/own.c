@@ -100,15 +100,15 @@ void own_describe(int fd,
         endpoint_format(request.protocol, &where, request.port, v6only, ret, size);
 }
 
-/* A daemon that dies after the bind cannot say so any more, but the socket does. */
-static bool is_bound(int fd, uint16_t port) {
+uint16_t own_bound_port(int fd) {
         struct sockaddr_storage address = { 0 };
         socklen_t length = sizeof(address);
-        struct wire_request found = { 0 };
+        uint16_t port = 0;
 
-        return getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
-               read_address((const struct sockaddr *)&address, length, &found) == 0 &&
-               found.port == port;
+        if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+            !own_port((const struct sockaddr *)&address, length, &port))
+                return 0;
+        return port;
 }
 
 static int fail(struct lowport *lp, enum lowport_reason reason, int error, const char *problem) {
@@ -136,7 +136,8 @@ int own_bind(struct lowport *lp, int fd, const struct sockaddr *address, socklen
                 handle_take_reply(lp, &request, &reply);
         if (r == 0 && reply.reason == LOWPORT_GRANTED)
                 return 0;
-        if (is_bound(fd, request.port)) {
+        /* A daemon that dies after the bind cannot say so any more, but the socket does. */
+        if (own_bound_port(fd) == request.port) {
                 handle_reset(lp);
                 return 0;
         }
@@ -182,6 +183,11 @@ static int ask_or_keep(struct lowport *lp,
                            -r,
                            "the path of the daemon's socket is too long");
                 return -EACCES;
+        }
+        /* bind(2) looks for the privilege first, but this is what it says to who has it. */
+        if (own_bound_port(fd) != 0) {
+                (void)fail(lp, LOWPORT_BAD_ARGUMENT, EINVAL, "the socket is bound already");
+                return -EINVAL;
         }
         r = own_bind(lp, fd, address, length) < 0 ? -errno : 0;
         handle_done(lp);

@@ -14,6 +14,9 @@ bool own_may_help(int error, const struct sockaddr *address, socklen_t length);
 /* True for an IP address, of which the port is told. */
 bool own_port(const struct sockaddr *address, socklen_t length, uint16_t *ret_port);
 
+/* The port that an IP socket is bound to; 0: none. */
+uint16_t own_bound_port(int fd);
+
 /* Asks the daemon to bind `fd`, and nobody else. `lp` is a handle for the own mode and tells, as
  * ever, how it ended. Returns 0, or -1 with errno: of the socket (ENOTSOCK, ...), of the daemon, or
  * of reaching it. */
