@@ -211,15 +211,13 @@ int own_bind_or_keep(struct lowport *lp,
 
 int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
         struct lowport lp;
-        int r;
+        int before = errno, r;
 
         if (bind(fd, addr, addrlen) == 0)
                 return 0;
         if (!own_may_help(errno, addr, addrlen))
                 return -1; /* with bind's errno */
         r = own_bind_or_keep(&lp, NULL, fd, addr, addrlen);
-        if (r == 0)
-                return 0;
-        errno = -r;
-        return -1;
+        errno = r == 0 ? before : -r;
+        return r == 0 ? 0 : -1;
 }

@@ -209,11 +209,11 @@ def test_3005_a_script_that_is_executable(daemon, alice, place):
 
 
 def test_3006_udp_and_python(daemon, alice):
-    d = daemon(f"allow user {alice} udp 53 tcp 80")
+    d = daemon(f"allow user {alice} udp 53 tcp 86")
     program = ("import socket as s\nu = s.socket(s.AF_INET, s.SOCK_DGRAM); u.bind(('127.0.0.1', 53))\n"
-               "t = s.create_server(('', 80)); c = s.create_connection(('127.0.0.1', 80))\n"
+               "t = s.create_server(('', 86)); c = s.create_connection(('127.0.0.1', 86))\n"
                "print(u.getsockname()[1], t.accept()[0].getsockname()[1])")
-    assert lines(wrap(alice, d, PYTHON, "-c", program)) == ["53 80"]
+    assert lines(wrap(alice, d, PYTHON, "-c", program)) == ["53 86"]
 
 
 def test_3007_options_that_were_set_stay_set(daemon, alice):
