@@ -23,6 +23,7 @@ struct wrap_seat {
         struct deadline deadline; /* of the answer */
         pid_t helper;             /* who deals with it; 0: nobody yet */
         unsigned tries;           /* how many helpers had it */
+        int outcome;              /* what the helper made of it */
         int error;                /* of reading the address */
         socklen_t length;
         struct sockaddr_storage address;

@@ -11,9 +11,6 @@
 #include "common/cleanup.h"
 #include "common/endpoint.h"
 
-/* Instead of an errno: the kernel is to do the call. */
-enum { PASS = -1 };
-
 struct wrap_request {
         struct wrap_desk *desk;
         const struct wrap_seat *seat;
@@ -111,7 +108,7 @@ static int leave_closed(const struct wrap_request *r) {
                     "",
                     "does not let other processes look into it (it is not dumpable, or runs with "
                     "other privileges): it cannot be helped with low ports");
-        return PASS;
+        return WRAP_PASS;
 }
 
 /* The daemon would be told that this supervisor's user asks. */
@@ -119,18 +116,18 @@ static int leave_stranger(const struct wrap_request *r) {
         char what[128];
 
         if (r->target.capable)
-                return PASS;
+                return WRAP_PASS;
         (void)snprintf(what,
                        sizeof(what),
                        "runs as uid %u now: it cannot be helped in the name of uid %u",
                        r->target.uid,
                        r->desk->uid);
         say(r, NULL, "", what);
-        return PASS;
+        return WRAP_PASS;
 }
 
-/* Returns an errno, 0 or PASS. */
-static int decide(const struct wrap_request *r) {
+/* Returns an errno, 0 or WRAP_PASS. */
+static int decide_bind(const struct wrap_request *r) {
         _cleanup_fd_ int fd = -1;
         int error;
 
@@ -148,39 +145,35 @@ static int decide(const struct wrap_request *r) {
                     "has a thread with descriptors of its own: it cannot be helped with low ports "
                     "before Linux 6.9");
         if (error != 0)
-                return PASS;
+                return WRAP_PASS;
         /* A thread that died since, and another one in its place, would have given us theirs. */
         if (!wrap_listener_waits(r->listener, r->seat->notif.id))
-                return PASS;
+                return WRAP_PASS;
         if (!is_internet(fd) || wrap_target_may_bind(&r->target, fd))
-                return PASS;
+                return WRAP_PASS;
         return bind_for(r, fd);
 }
 
-void wrap_request_attend(struct wrap_desk *desk, const struct wrap_seat *seat, int listener) {
+int wrap_request_decide(struct wrap_desk *desk, const struct wrap_seat *seat, int listener) {
         struct wrap_request r = { .desk = desk, .seat = seat, .listener = listener };
-        int error = PASS;
 
-        if (!wrap_listener_waits(listener, seat->notif.id))
-                return;
         r.target.tid = r.target.pid = (pid_t)seat->notif.pid;
+        if (!wrap_listener_waits(listener, seat->notif.id))
+                return WRAP_PASS;
         if (wrap_target_look((pid_t)seat->notif.pid, &r.target) < 0)
                 say(&r, NULL, "", "cannot be found in /proc: it cannot be helped with low ports");
         else if (seat->notif.data.nr != __NR_bind)
                 say(&r, NULL, "", "uses io_uring: a bind that it makes through it is not seen");
         else
-                error = decide(&r);
-        if (error == PASS)
-                wrap_listener_pass(listener, seat->notif.id);
-        else
-                wrap_listener_answer(listener, seat->notif.id, error);
+                return decide_bind(&r);
+        return WRAP_PASS;
 }
 
-void wrap_request_refuse(struct wrap_desk *desk, const struct wrap_seat *seat, int listener) {
-        struct wrap_request r = { .desk = desk, .seat = seat, .listener = listener };
+int wrap_request_refuse(struct wrap_desk *desk, const struct wrap_seat *seat) {
+        struct wrap_request r = { .desk = desk, .seat = seat };
 
         r.target.tid = r.target.pid = (pid_t)seat->notif.pid;
         (void)wrap_target_look((pid_t)seat->notif.pid, &r.target);
         say(&r, NULL, "", "helping it with a low port failed");
-        wrap_listener_answer(listener, seat->notif.id, EACCES);
+        return EACCES;
 }

@@ -5,9 +5,12 @@
 
 #include "cli/wrap_desk.h"
 
-/* Deals with the call in `seat` and answers it. Takes as long as the daemon does, and writes to
- * standard error, so it is for a process of its own. */
-void wrap_request_attend(struct wrap_desk *desk, const struct wrap_seat *seat, int listener);
+/* Instead of an errno: the kernel is to do the call. */
+enum { WRAP_PASS = -1 };
 
-/* Gives up on it: EACCES, with the reason told. */
-void wrap_request_refuse(struct wrap_desk *desk, const struct wrap_seat *seat, int listener);
+/* Deals with the call in `seat`, and returns what bind(2) is to say: an errno, 0 or WRAP_PASS. Takes
+ * as long as the daemon does, and writes to standard error, so it is for a process of its own. */
+int wrap_request_decide(struct wrap_desk *desk, const struct wrap_seat *seat, int listener);
+
+/* Gives up on it: tells why, and returns EACCES. */
+int wrap_request_refuse(struct wrap_desk *desk, const struct wrap_seat *seat);

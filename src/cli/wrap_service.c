@@ -59,12 +59,19 @@ static bool needs_help(const struct wrap_service *service, struct wrap_seat *sea
                port != 0 && port < first_free_port(service);
 }
 
+/* `outcome` as wrap_request_decide() returns it. */
+static void end(const struct wrap_service *service, struct wrap_seat *seat, int outcome) {
+        if (outcome == WRAP_PASS)
+                wrap_listener_pass(service->listener, seat->notif.id);
+        else
+                wrap_listener_answer(service->listener, seat->notif.id, outcome);
+        wrap_seat_free(seat);
+}
+
 static void sort(struct wrap_service *service, struct wrap_seat *seat) {
         seat->helper = 0;
-        if (needs_help(service, seat))
-                return;
-        wrap_listener_pass(service->listener, seat->notif.id);
-        wrap_seat_free(seat);
+        if (!needs_help(service, seat))
+                end(service, seat, WRAP_PASS);
 }
 
 /* Returns 0 or a negative errno. */
@@ -85,8 +92,7 @@ static void start_helper(struct wrap_service *service, struct wrap_seat *seat) {
         pid_t parent = getpid(), pid;
 
         if (seat->tries++ == TRIES) {
-                wrap_request_refuse(service->desk, seat, service->listener);
-                wrap_seat_free(seat);
+                end(service, seat, wrap_request_refuse(service->desk, seat));
                 return;
         }
         pid = fork();
@@ -94,12 +100,11 @@ static void start_helper(struct wrap_service *service, struct wrap_seat *seat) {
                 /* Who takes the parent's place deals with the call anew. */
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (getppid() == parent)
-                        wrap_request_attend(service->desk, seat, service->listener);
+                        seat->outcome = wrap_request_decide(service->desk, seat, service->listener);
                 _exit(0);
         }
         if (pid < 0) { /* too many processes: then the others wait */
-                wrap_request_attend(service->desk, seat, service->listener);
-                wrap_seat_free(seat);
+                end(service, seat, wrap_request_decide(service->desk, seat, service->listener));
                 return;
         }
         seat->helper = pid;
@@ -113,6 +118,8 @@ static void start_helpers(struct wrap_service *service) {
                 start_helper(service, seat);
 }
 
+/* Not the helper answers: so its copy of the socket is gone, and this process is not busy with the
+ * helper's end, when the program goes on. Until a call is taken, a signal can interrupt it. */
 static void reap_helpers(struct wrap_service *service) {
         struct wrap_seat *seat;
         int status;
@@ -124,7 +131,7 @@ static void reap_helpers(struct wrap_service *service) {
                         continue;
                 service->helpers--;
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-                        wrap_seat_free(seat);
+                        end(service, seat, seat->outcome);
                 else
                         seat->helper = 0;
         }

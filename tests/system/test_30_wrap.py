@@ -28,7 +28,7 @@ SECCOMP = "--via=seccomp"
 FAILED, CANNOT_RUN, NOT_FOUND = 125, 126, 127
 PIDFD_GETFD = 438
 MEBIBYTE = 1024  # in kB
-SIGNALS = "grep -E '^(Sig|Shd)(Q|P|B|I|C)' /proc/self/status"
+SIGNALS = ["grep", "-E", "^(Sig|Shd)", "/proc/self/status"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -169,7 +169,7 @@ def descriptors(pid):
 @pytest.mark.parametrize("program", [WRAPPED, STATIC], ids=["libc", "static"])
 def test_3000_a_program_binds_low_ports(daemon, alice, program):
     d = daemon(f"allow user {alice} tcp 80,443")
-    bound(wrap(alice, d, program, "bind", V4, 80, "::", 443, "0.0.0.0", 80), 3)
+    bound(wrap(alice, d, program, "bind", V4, 80, "::", 443, "127.0.0.2", 80), 3)
     d.says("granted", f"tcp {V4}:80")
     d.says("granted", "tcp [::]:443")
 
@@ -179,7 +179,7 @@ def test_3001_high_ports_and_port_0_are_none_of_the_daemons_business(alice):
 
 
 def test_3002_threads(daemon, alice):
-    d = daemon(f"allow user {alice} tcp 100-163", options=["--per-user", 64])
+    d = daemon(f"allow user {alice} tcp 100-163")
     assert lines(wrap(alice, d, WRAPPED, "threads", 100, 64)) == ["64"]
 
 
@@ -209,11 +209,11 @@ def test_3005_a_script_that_is_executable(daemon, alice, place):
 
 
 def test_3006_udp_and_python(daemon, alice):
-    d = daemon(f"allow user {alice} udp 53 tcp 86")
+    d = daemon(f"allow user {alice} udp 53 tcp 25")  # the connection leaves its port busy a while
     program = ("import socket as s\nu = s.socket(s.AF_INET, s.SOCK_DGRAM); u.bind(('127.0.0.1', 53))\n"
-               "t = s.create_server(('', 86)); c = s.create_connection(('127.0.0.1', 86))\n"
+               "t = s.create_server(('', 25)); c = s.create_connection(('127.0.0.1', 25))\n"
                "print(u.getsockname()[1], t.accept()[0].getsockname()[1])")
-    assert lines(wrap(alice, d, PYTHON, "-c", program)) == ["53 86"]
+    assert lines(wrap(alice, d, PYTHON, "-c", program)) == ["53 25"]
 
 
 def test_3007_options_that_were_set_stay_set(daemon, alice):
@@ -251,7 +251,7 @@ def test_3020_a_denied_bind_is_eacces_and_one_line(daemon, alice):
     assert lines(result) == ["EACCES", "EACCES"]
     denied, by_rule = result.stderr.splitlines()
     assert re.fullmatch(rf"lowport: wrap: wrapped \(pid \d+\): tcp {V4}:80: denied: no rule allows "
-                        rf"tcp {V4}:80 to uid {alice.uid}", denied)
+                        rf"this to uid {alice.uid}", denied)
     assert re.fullmatch(rf"lowport: wrap: wrapped \(pid \d+\): tcp \[::\]:81: denied to uid "
                         rf"{alice.uid} by {d.policy}:1", by_rule)
     quiet = wrap(alice, d, WRAPPED, "bind", V4, 80, options=[SECCOMP, "--quiet"])
@@ -432,8 +432,8 @@ def test_3061_exit_status_and_death_by_a_signal_are_the_programs_own(alice):
 @pytest.mark.without_sanitizers
 def test_3062_signals_limits_descriptors_and_environment_are_the_callers(alice):
     """Compared with the same program started without lowport wrap."""
-    script = (f"{SIGNALS}; cat /proc/self/limits; env | grep -v '^_='; pwd; nice; umask; "
-              "ls -l /proc/self/fd | sed 's/.*:.. //; s/[0-9]*.$//'; grep -c . /proc/self/maps")
+    script = ("cat /proc/self/limits; env | grep -v '^_='; pwd; nice; umask; "
+              "ls -l /proc/self/fd | sed 's/.*:.. //; s/[0-9][0-9]*//g'; grep -c . /proc/self/maps")
 
     def odd():
         os.nice(3)
@@ -445,10 +445,11 @@ def test_3062_signals_limits_descriptors_and_environment_are_the_callers(alice):
 
     with open("/dev/null", "rb") as extra:
         how = {"preexec_fn": odd, "pass_fds": [extra.fileno()], "cwd": "/usr"}
-        plain = alice.run("sh", "-c", script, **how)
-        wrapped = wrap(alice, "/nobody", "sh", "-c", script, **how)
-    assert "SigBlk:\t0000000000010800" in plain.stdout and "30" in plain.stdout
-    assert wrapped.stdout == plain.stdout and wrapped.stderr == plain.stderr == ""
+        for command in (SIGNALS, ["sh", "-c", script]):
+            plain = alice.run(*command, **how)
+            wrapped = wrap(alice, "/nobody", *command, **how)
+            assert wrapped.stdout == plain.stdout and wrapped.stderr == plain.stderr == ""
+            assert "SigBlk:\t0000000000010800" in plain.stdout or " 30 " in plain.stdout
 
 
 def test_3063_closed_standard_descriptors_stay_closed(alice):
@@ -532,7 +533,7 @@ def test_3068_a_program_with_a_timer_still_binds(daemon, alice, port, restart):
     """A signal in the microseconds before the supervisor has taken the call interrupts it, as the
     kernel has it; a handler with SA_RESTART does not show that."""
     d = daemon(f"allow user {alice} tcp 80")
-    rounds = 1000
+    rounds = 1000 if port == 80 else 10000
     result = wrap(alice, d, WRAPPED, "timer", port, 20000, rounds, *restart)
     counts = dict(line.split() for line in lines(result))
     print(counts)
