@@ -167,7 +167,7 @@ static int serve(struct wrap_service *service, int signals, pid_t witness) {
                         (void)!read(signals, &signal, sizeof(signal));
                         reap_helpers(service);
                 }
-                if ((pollfds[1].revents & POLLIN) != 0) {
+                if (seat != NULL && (pollfds[1].revents & POLLIN) != 0) {
                         r = receive(service, seat);
                         if (r < 0)
                                 return r;

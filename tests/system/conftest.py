@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -59,6 +60,13 @@ def time_limit(request):
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_ports():
+    """Connections that a server closed first keep its port busy for a minute: those of the file
+    before are no business of the next one's."""
+    subprocess.run(["ss", "-K", "state", "time-wait"], stdout=subprocess.DEVNULL, check=True)
 
 
 def _person(name):
