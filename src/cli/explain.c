@@ -114,7 +114,7 @@ static int ask_daemon(struct question *question) {
                 status = answer_give(question, &answer);
         } else {
                 cli_complain("explain: %s", lowport_message(lp));
-                report_hint(answer.reason);
+                report_hint(answer.reason, false);
         }
         lowport_free(lp);
         return status;
@@ -133,6 +133,9 @@ static int take_words(struct question *question, const char *const *words, size_
                 cli_complain("explain: %s", error);
                 return CLI_USAGE;
         }
+        if (spec_needs_own(&question->spec))
+                cli_complain("explain: reuseport and mptcp are for 'lowport run --own', and mean "
+                             "nothing to the policy");
         if (n == 1 && question->n_paths == 0)
                 return CLI_OK;
         if (n == 1)

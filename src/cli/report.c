@@ -32,7 +32,10 @@ int report_status(enum lowport_reason reason) {
         return CLI_FAILED;
 }
 
-void report_hint(enum lowport_reason reason) {
+void report_hint(enum lowport_reason reason, bool own) {
+        static const char unreachable_own[] =
+                "start lowportd, say where it is with --own-socket PATH or $LOWPORT_OWN_SOCKET, or "
+                "let an administrator add you to the group that may use it";
         static const struct {
                 enum lowport_reason reason;
                 const char *text;
@@ -53,7 +56,9 @@ void report_hint(enum lowport_reason reason) {
 
         for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
                 if (hints[i].reason == reason)
-                        cli_complain("%s", hints[i].text);
+                        cli_complain("%s",
+                                     own && reason == LOWPORT_UNREACHABLE ? unreachable_own
+                                                                          : hints[i].text);
 }
 
 /* A person: the name, where the daemon's uids are ours too. */
@@ -100,7 +105,7 @@ static void report_no_rule(const struct lowport *lp, const struct spec *spec, co
                              who);
 }
 
-void report_refusal(const struct lowport *lp, const struct spec *spec) {
+void report_refusal(const struct lowport *lp, const struct spec *spec, bool own) {
         enum lowport_reason reason = lowport_reason(lp);
         uint32_t uid = lowport_uid(lp);
         struct person person;
@@ -109,7 +114,7 @@ void report_refusal(const struct lowport *lp, const struct spec *spec) {
 
         if (report_status(reason) != CLI_DENIED || reason == LOWPORT_UNMAPPED_USER) {
                 cli_complain("%s: %s", spec->text, lowport_message(lp));
-                report_hint(reason);
+                report_hint(reason, own);
                 return;
         }
         describe_person(uid, &person);
@@ -127,15 +132,18 @@ void report_refusal(const struct lowport *lp, const struct spec *spec) {
         if (uid != geteuid())
                 cli_complain("the daemon sees uid %u of this container as %u", geteuid(), uid);
         if (reason == LOWPORT_RULE_DENIES)
-                report_hint(reason);
+                report_hint(reason, own);
         else
                 suggest(lp, spec, person.rule);
 }
 
-void report_direct(const struct spec *spec, int error) {
-        cli_complain("%s: binding it directly: %s", spec->text, strerror(error));
+void report_failure(const struct spec *spec, const char *what, int error) {
+        cli_complain("%s: %s: %s", spec->text, what, strerror(error));
         if (error == EADDRINUSE)
-                report_hint(LOWPORT_ADDRESS_IN_USE);
+                report_hint(LOWPORT_ADDRESS_IN_USE, false);
         else if (error == EADDRNOTAVAIL)
-                report_hint(LOWPORT_ADDRESS_NOT_AVAILABLE);
+                report_hint(LOWPORT_ADDRESS_NOT_AVAILABLE, false);
+        else if (spec->mptcp && (error == ENOPROTOOPT || error == EPROTONOSUPPORT))
+                cli_complain("this kernel has no Multipath TCP, or net.mptcp.enabled is 0: leave "
+                             "out ,mptcp");
 }

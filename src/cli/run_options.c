@@ -39,10 +39,9 @@ static const char help_text[] =
         "      --wait SECONDS      try again so long while the daemon is not there or the port is\n"
         "                          in use\n"
         "      --no-direct         use the daemon or fail\n"
-        "      --own               make the sockets here, and have the daemon bind them: they "
-        "belong to\n"
-        "                          this user, cgroup and network; SPEC may say reuseport and "
-        "mptcp\n"
+        "      --own               make the sockets here, and have the daemon bind them: they\n"
+        "                          belong to this user, unit and network namespace, and SPEC may\n"
+        "                          say reuseport (several processes share it) and mptcp\n"
         "      --own-socket PATH   the daemon's socket for that (else $LOWPORT_OWN_SOCKET, else\n"
         "                          " LOWPORT_OWN_SOCKET_PATH ")\n"
         "      --socket PATH       the daemon's socket (else $LOWPORT_SOCKET, else\n"
@@ -180,8 +179,21 @@ void run_options_done(struct run_options *options) {
         *options = (struct run_options){ 0 };
 }
 
+/* What is only for the other mode; NULL: nothing. */
+static const char *find_other_mode(const struct run_options *options) {
+        if (options->sockets.own)
+                return options->path == NULL ? NULL
+                                             : "--socket is not for --own; expected --own-socket";
+        if (options->own_path != NULL)
+                return "--own-socket is of no use without --own";
+        for (size_t i = 0; i < options->n_specs; i++)
+                if (spec_needs_own(&options->specs[i]))
+                        return "reuseport and mptcp are for sockets of one's own; expected --own";
+        return NULL;
+}
+
 int run_options_check(const struct run_options *options, const struct inherited *inherited) {
-        const char *problem = NULL;
+        const char *problem = find_other_mode(options);
 
         if (options->n_specs == 0)
                 problem = "no socket to obtain; expected -l SPEC";
@@ -189,12 +201,6 @@ int run_options_check(const struct run_options *options, const struct inherited 
                 problem = "no command to run";
         else if (options->on_stdin && options->n_specs + inherited->n != 1)
                 problem = "--stdin takes exactly one socket";
-        for (size_t i = 0; i < options->n_specs && !options->sockets.own; i++)
-                if (options->specs[i].reuseport || options->specs[i].mptcp)
-                        problem =
-                                "reuseport and mptcp are for sockets of one's own; expected --own";
-        if (problem == NULL && options->own_path != NULL && !options->sockets.own)
-                problem = "--own-socket is of no use without --own";
         if (problem == NULL)
                 return CLI_OK;
         cli_complain("run: %s; try: lowport run --help", problem);

@@ -24,7 +24,8 @@ enum {
 struct attempt {
         bool asked; /* the daemon; `lp` has its answer */
         enum lowport_reason reason;
-        int direct_error; /* 0: not tried */
+        const char *what; /* failed in this process itself; NULL: nothing */
+        int error;
 };
 
 static int ask_daemon(struct lowport *lp, const struct spec *spec) {
@@ -54,8 +55,10 @@ static int try_daemon(struct lowport *lp,
         }
         ret->reason = lowport_reason(lp);
         /* What went wrong before the daemon was asked, or after. */
-        if (r < 0 && ret->reason == LOWPORT_GRANTED)
-                ret->direct_error = -r;
+        if (r < 0 && ret->reason == LOWPORT_GRANTED) {
+                ret->what = "a socket of our own";
+                ret->error = -r;
+        }
         if (fd >= 0 && options->verbose)
                 cli_complain("%s: %s by the daemon",
                              spec->text,
@@ -74,14 +77,15 @@ static int try_once(struct lowport *lp,
         *ret = (struct attempt){ .asked = ask };
         if (ask) {
                 fd = try_daemon(lp, spec, options, ret);
-                if (fd >= 0 || options->no_direct || ret->direct_error != 0)
+                if (fd >= 0 || options->no_direct || ret->what != NULL)
                         return fd;
                 if (ret->reason != LOWPORT_UNREACHABLE && ret->reason != LOWPORT_NOT_LOW_PORT)
                         return -1;
         }
         r = direct_open(spec, NULL, &fd);
         if (r < 0) {
-                ret->direct_error = -r;
+                ret->what = "binding it directly";
+                ret->error = -r;
                 return -1;
         }
         if (options->verbose)
@@ -93,7 +97,7 @@ static int try_once(struct lowport *lp,
 
 /* A daemon may still be starting, and a port may still be let go. */
 static bool worth_waiting(const struct attempt *attempt) {
-        if (attempt->direct_error == EADDRINUSE)
+        if (attempt->error == EADDRINUSE)
                 return true;
         return attempt->asked &&
                (attempt->reason == LOWPORT_UNREACHABLE || attempt->reason == LOWPORT_TIMED_OUT ||
@@ -130,22 +134,24 @@ static int obtain(struct lowport *lp,
 }
 
 /* Tells of both ways where both failed. Returns the exit status. */
-static int
-report(const struct lowport *lp, const struct spec *spec, const struct attempt *attempt) {
-        if (attempt->direct_error == 0) {
-                report_refusal(lp, spec);
+static int report(const struct lowport *lp,
+                  const struct spec *spec,
+                  const struct sockets_options *options,
+                  const struct attempt *attempt) {
+        if (attempt->what == NULL) {
+                report_refusal(lp, spec, options->own);
                 return report_status(attempt->reason);
         }
-        if (attempt->asked)
+        if (attempt->asked && attempt->reason != LOWPORT_GRANTED)
                 cli_complain("%s: %s", spec->text, lowport_message(lp));
-        report_direct(spec, attempt->direct_error);
-        if (attempt->direct_error == EADDRINUSE)
+        report_failure(spec, attempt->what, attempt->error);
+        if (attempt->error == EADDRINUSE)
                 return CLI_IN_USE;
         if (attempt->asked && attempt->reason == LOWPORT_UNREACHABLE) {
-                report_hint(attempt->reason);
+                report_hint(attempt->reason, options->own);
                 return CLI_UNREACHABLE;
         }
-        return attempt->direct_error == EACCES ? CLI_DENIED : CLI_FAILED;
+        return attempt->error == EACCES ? CLI_DENIED : CLI_FAILED;
 }
 
 static int obtain_all(struct lowport *lp,
@@ -160,7 +166,7 @@ static int obtain_all(struct lowport *lp,
 
                 ret_fds[i] = obtain(lp, &specs[i], options, &deadline, &attempt);
                 if (ret_fds[i] < 0) {
-                        int status = report(lp, &specs[i], &attempt);
+                        int status = report(lp, &specs[i], options, &attempt);
 
                         while (i-- > 0)
                                 ret_fds[i] = close_fd(ret_fds[i]);

@@ -261,6 +261,10 @@ int spec_parse(const char *text, struct spec *ret, char *error, size_t error_siz
         return 0;
 }
 
+bool spec_needs_own(const struct spec *spec) {
+        return spec->reuseport || spec->mptcp;
+}
+
 void spec_describe(const struct request *request, char *ret, size_t size) {
         endpoint_format(request->protocol,
                         &request->address,

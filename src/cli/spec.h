@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* SPEC: `[PROTO:][ADDR:]PORT[,name=N][,backlog=N][,nolisten][,freebind]
- * [,reuseport][,mptcp]`, what `lowport run -l` and
- * `lowport explain` take. */
+/* SPEC: `[PROTO:][ADDR:]PORT[,OPTION]…`, what `lowport run -l` and `lowport explain` take. The
+ * options are name=N, backlog=N, nolisten, freebind, reuseport, mptcp. */
 
 #include <stddef.h>
 
@@ -19,6 +18,9 @@ struct spec {
 
 /* Parses `text`. Returns 0, or -EINVAL with what is wrong and what was expected in `error`. */
 int spec_parse(const char *text, struct spec *ret, char *error, size_t error_size);
+
+/* True for options that only a socket of one's own can have. */
+bool spec_needs_own(const struct spec *spec);
 
 /* "tcp [::]:80" for people; V6ONLY shows as "tcp6". */
 void spec_describe(const struct request *request, char *ret, size_t size);

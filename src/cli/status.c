@@ -127,7 +127,7 @@ static int show(const char *path, bool as_json) {
         }
         if (lowport_status(lp, &status, sizeof(status)) < 0) {
                 cli_complain("%s", lowport_message(lp));
-                report_hint(lowport_reason(lp));
+                report_hint(lowport_reason(lp), false);
                 result = report_status(lowport_reason(lp));
         } else if (as_json) {
                 print_json(&status);

@@ -42,9 +42,10 @@ class Case(unittest.TestCase):
         self.path = os.path.join(self.directory.name, "socket")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LISTEN_")}
         self.environment["LOWPORT_SOCKET"] = self.path
+        self.environment["LOWPORT_OWN_SOCKET"] = os.path.join(self.directory.name, "own.socket")
 
-    def start_daemon(self):
-        daemon = fake_daemon.Daemon(self.path)
+    def start_daemon(self, path=None):
+        daemon = fake_daemon.Daemon(path or self.path)
         self.addCleanup(daemon.stop)
         return daemon
 
@@ -183,6 +184,45 @@ class Run(Case):
         self.assertNotIn("/proc/self/fd/2", result.stdout.split())
         for fd in "134":
             self.assertIn(f"/proc/self/fd/{fd}", result.stdout.split())
+
+
+class OwnMode(Case):
+    """The program's own sockets, which the daemon binds."""
+
+    def test_they_are_bound_by_the_daemon_of_own_mode(self):
+        daemon = self.start_daemon(self.environment["LOWPORT_OWN_SOCKET"])
+        shown = self.show("--own", "-l", "tcp:80", "-l", "tcp6:443,backlog=9,reuseport",
+                          "-l", "udp:127.0.0.1:53,name=dns", "--no-direct")
+        self.assertEqual(shown["names"], [["::", 80], ["::", 443], ["127.0.0.1", 53]])
+        self.assertEqual(shown["environment"]["LISTEN_FDNAMES"], "tcp-80:tcp-443:dns")
+        self.assertEqual(shown["open"], [0, 1, 2, 3, 4, 5, 6])
+        self.assertEqual(daemon.requests, [
+            (operation, *rest) for rest in ((6, 6, 80, 0, 0), (6, 6, 443, 1, 0), (17, 4, 53, 0, 0))
+            for operation in (3, 2)])  # CHECK, OWN
+
+    def test_the_option_names_its_socket(self):
+        path = os.path.join(self.directory.name, "another")
+        self.start_daemon(path)
+        result = self.lowport("run", "--own", "--own-socket", path, "-v", "-l", "tcp:80", "true")
+        self.assertEqual((result.returncode, result.stderr),
+                         (0, "lowport: tcp [::]:80: our own, bound by the daemon\n"))
+
+    def test_a_denial_is_one_in_own_mode_too(self):
+        self.start_daemon(self.environment["LOWPORT_OWN_SOCKET"])
+        result = self.lowport("run", "--own", "-l", "tcp:81", "true")
+        self.assertEqual(result.returncode, 121)
+        self.assertIn("by /etc/lowport/policy.conf:7\n", result.stderr)
+
+    def test_what_is_for_own_mode_alone(self):
+        self.start_daemon()
+        for options in (("--own-socket", "/x"), ("-l", "tcp:82,mptcp"),
+                        ("--own", "--socket", "/x")):
+            result = self.lowport("run", *options, "-l", "tcp:80", "echo", "started")
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+        result = self.lowport("explain", "tcp:80,reuseport")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("reuseport and mptcp are for 'lowport run --own'", result.stderr)
+        self.assertEqual(self.lowport("explain", "tcp:80").stderr, "")
 
 
 class Status(Case):

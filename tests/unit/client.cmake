@@ -16,7 +16,8 @@ endfunction()
 find_package(Threads REQUIRED)
 add_client_test(client SOURCES test-client.c fake-daemon.c LIBRARIES client Threads::Threads
     WRAP socket)
-add_client_test(own SOURCES test-own.c LIBRARIES client Threads::Threads)
+add_client_test(own SOURCES test-own.c fake-daemon.c LIBRARIES client Threads::Threads
+    WRAP bind)
 add_client_test(spec SOURCES test-spec.c LIBRARIES cli WRAP getservbyname)
 add_client_test(output SOURCES test-output.c LIBRARIES cli WRAP isatty)
 add_client_test(run SOURCES test-run.c fake-daemon.c LIBRARIES cli Threads::Threads

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "common/cleanup.h"
 
 static void must(int condition, const char *what) {
         if (condition)
@@ -79,6 +82,50 @@ static void send_reply(int connection, const void *data, size_t size, int fd, si
         (void)sendmsg(connection, &message, MSG_NOSIGNAL);
 }
 
+/* Not fdpass_receive(), for the same reason. Returns the size, and the descriptor or -1. */
+static ssize_t receive_request(int connection, struct wire_request *ret, int *ret_fd) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = { 0 };
+        struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = CMSG_LEN(sizeof(int)),
+        };
+        ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+
+        *ret_fd = -1;
+        if (n > 0 && CMSG_FIRSTHDR(&message) != NULL)
+                memcpy(ret_fd, CMSG_DATA(&control.header), sizeof(*ret_fd));
+        return n;
+}
+
+/* Past what stands in for bind(2) in this program. */
+static void bind_passed(const struct wire_request *request, int fd) {
+        struct address address = { .family = request->family, .scope = request->scope };
+        struct sockaddr_storage storage;
+        socklen_t size;
+
+        if (fd < 0)
+                return;
+        memcpy(address.bytes, request->address, sizeof(address.bytes));
+        size = address_to_sockaddr(&address, request->port, false, &storage);
+        must(syscall(SYS_bind, fd, &storage, size) == 0, "bind");
+}
+
+static bool has_descriptor(enum act_kind kind) {
+        return kind != ACT_REPLY && kind != ACT_REPLY_CLOSE && kind != ACT_WITH_DESCRIPTOR &&
+               kind != ACT_BIND;
+}
+
+static bool ends_connection(enum act_kind kind) {
+        return kind == ACT_CLOSE || kind == ACT_REPLY_CLOSE || kind == ACT_GRANT_CLOSE ||
+               kind == ACT_BIND_CLOSE;
+}
+
 static void perform(struct fake *fake, const struct act *act, uint16_t operation, int *connection) {
         struct {
                 struct wire_reply reply;
@@ -89,13 +136,13 @@ static void perform(struct fake *fake, const struct act *act, uint16_t operation
 
         if (out.reply.operation == 0)
                 out.reply.operation = operation;
-        if (act->kind != ACT_REPLY && act->kind != ACT_REPLY_CLOSE &&
-            act->kind != ACT_WITH_DESCRIPTOR)
+        if (has_descriptor(act->kind))
                 out.reply.flags |= WIRE_HAS_DESCRIPTOR;
 
         switch (act->kind) {
         case ACT_REPLY:
         case ACT_REPLY_CLOSE:
+        case ACT_BIND:
                 send_reply(*connection, &out, size, -1, 0);
                 break;
         case ACT_GRANT:
@@ -116,11 +163,11 @@ static void perform(struct fake *fake, const struct act *act, uint16_t operation
                 send_reply(*connection, &out, 0, -1, 0);
                 break;
         case ACT_CLOSE:
+        case ACT_BIND_CLOSE:
         case ACT_SILENT:
                 break;
         }
-        if (act->kind == ACT_CLOSE || act->kind == ACT_REPLY_CLOSE ||
-            act->kind == ACT_GRANT_CLOSE) {
+        if (ends_connection(act->kind)) {
                 (void)close(*connection);
                 *connection = -1;
         }
@@ -128,7 +175,9 @@ static void perform(struct fake *fake, const struct act *act, uint16_t operation
 
 static void serve(struct fake *fake, int *connection) {
         struct wire_request request;
-        ssize_t n = recv(*connection, &request, sizeof(request), 0);
+        _cleanup_fd_ int passed = -1;
+        ssize_t n = receive_request(*connection, &request, &passed);
+        const struct act *act = &fake->acts[fake->n_requests];
 
         if (n <= 0) {
                 (void)close(*connection);
@@ -138,7 +187,10 @@ static void serve(struct fake *fake, int *connection) {
         must(n == sizeof(request), "the size of a request");
         must(fake->n_requests < fake->n_acts, "a request more than was expected");
         fake->requests[fake->n_requests] = request;
-        perform(fake, &fake->acts[fake->n_requests], request.operation, connection);
+        fake->passed[fake->n_requests] = passed >= 0;
+        if (act->kind == ACT_BIND || act->kind == ACT_BIND_CLOSE)
+                bind_passed(&request, passed);
+        perform(fake, act, request.operation, connection);
         fake->n_requests++;
 }
 

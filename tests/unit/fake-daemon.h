@@ -20,6 +20,8 @@ enum act_kind {
         ACT_SHORT,           /* all but the last byte of a grant */
         ACT_LONG,            /* a grant and a byte more */
         ACT_EMPTY,           /* a datagram without any byte */
+        ACT_BIND,            /* binds the socket that came, if one did, and grants */
+        ACT_BIND_CLOSE,      /* binds it and ends without an answer, as if killed */
 };
 
 struct act {
@@ -36,6 +38,7 @@ struct fake {
         struct act acts[FAKE_ACTS];
         size_t n_acts;
         struct wire_request requests[FAKE_ACTS];
+        bool passed[FAKE_ACTS]; /* did a descriptor come with it? */
         /* Of the thread alone until it has been joined. */
         size_t n_requests, n_connections;
         int connections[FAKE_CONNECTIONS];

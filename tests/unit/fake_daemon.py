@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A daemon that speaks the protocol of docs/protocol.md, knows no policy, and binds with the
-privilege that it has itself. It answers port 81 with a denial and port 82 with "in use" for the
+privilege that it has itself, in both modes. It answers port 81 with a denial and port 82 with "in use" for the
 first two times."""
 
 import array
@@ -11,7 +11,7 @@ import threading
 import time
 
 REQUEST = struct.Struct("=HHBBHII16sI12x")
-OPEN, CHECK, STATUS = 1, 3, 4
+OPEN, OWN, CHECK, STATUS = 1, 2, 3, 4
 
 
 def reply(operation, reason=0, error=0, detail=0, line=0, path=b"", flags=0):
@@ -52,10 +52,13 @@ class Daemon:
             except OSError:
                 return
             with connection:
-                while data := connection.recv(1024):
-                    self.serve(connection, *REQUEST.unpack(data))
+                while True:
+                    data, fds, _, _ = socket.recv_fds(connection, 1024, 1)
+                    if not data:
+                        break
+                    self.serve(connection, fds, *REQUEST.unpack(data))
 
-    def serve(self, connection, _, operation, protocol, family, port, flags, backlog, address, __):
+    def serve(self, connection, passed, _, operation, protocol, family, port, flags, backlog, address, __):
         self.requests.append((operation, protocol, family, port, flags, backlog))
         if operation == STATUS:
             state = struct.pack("=9Q8I32s", 61, *range(1, 17), b"9.9")
@@ -71,5 +74,9 @@ class Daemon:
                 fds = array.array("i", [sock.fileno()])
                 connection.sendmsg([reply(operation, flags=1)],
                                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        elif operation == OWN:
+            with socket.socket(fileno=passed[0]) as sock:
+                sock.bind((socket.inet_ntop(sock.family, address[:16 if family == 6 else 4]), port))
+            connection.send(reply(operation))
         else:
             connection.send(reply(operation))

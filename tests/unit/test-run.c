@@ -41,7 +41,8 @@ static struct {
         bool active;
         int socket_errors[4], bind_errors[4], listen_error, option_error;
         size_t sockets, binds;
-        int domain, type, protocol, backlog, reuse, v6only, freebind;
+        bool real_sockets; /* else they are Unix ones, as every host has */
+        int domain, type, protocol, backlog, reuse, reuseport, v6only, freebind;
         struct sockaddr_storage address;
 } kernel;
 
@@ -65,10 +66,12 @@ int __wrap_socket(int domain, int type, int protocol) {
         kernel.domain = domain;
         kernel.type = type;
         kernel.protocol = protocol;
-        kernel.reuse = kernel.v6only = kernel.freebind = -1;
+        kernel.reuse = kernel.reuseport = kernel.v6only = kernel.freebind = -1;
         kernel.backlog = -1;
         if (fail_with(kernel.socket_errors[kernel.sockets++ % 4]) < 0)
                 return -1;
+        if (kernel.real_sockets)
+                return __real_socket(domain, type, protocol);
         return __real_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
@@ -94,6 +97,8 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
         memcpy(&number, value, sizeof(number));
         if (level == SOL_SOCKET && name == SO_REUSEADDR)
                 kernel.reuse = number;
+        if (level == SOL_SOCKET && name == SO_REUSEPORT)
+                kernel.reuseport = number;
         if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
                 kernel.v6only = number;
         if ((level == IPPROTO_IPV6 && name == IPV6_FREEBIND) ||
@@ -161,6 +166,31 @@ static void binding_directly_does_as_the_daemon_does(void **state) {
                 assert_int_equal(kernel.v6only, cases[i].v6only);
                 assert_int_equal(kernel.freebind, cases[i].freebind);
                 assert_int_equal(kernel.backlog, cases[i].backlog);
+        }
+}
+
+static void what_only_a_socket_of_ones_own_can_have_is_set(void **state) {
+        static const struct {
+                const char *spec;
+                int protocol, reuse, reuseport;
+        } cases[] = {
+                { "tcp:80", IPPROTO_TCP, 1, -1 },
+                { "tcp:80,reuseport", IPPROTO_TCP, 1, 1 },
+                { "tcp:80,reuseport,nolisten", IPPROTO_TCP, -1, 1 },
+                { "tcp:80,mptcp", IPPROTO_MPTCP, 1, -1 },
+                { "udp:53,reuseport", IPPROTO_UDP, -1, 1 },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct spec spec = parse(cases[i].spec);
+                int fd = -1;
+
+                assert_int_equal(direct_open(&spec, NULL, &fd), 0);
+                close(fd);
+                assert_int_equal(kernel.protocol, cases[i].protocol);
+                assert_int_equal(kernel.reuse, cases[i].reuse);
+                assert_int_equal(kernel.reuseport, cases[i].reuseport);
         }
 }
 
@@ -449,6 +479,117 @@ static void without_a_daemon_it_binds_itself(void **state) {
         assert_int_equal(kernel.binds, binds);
 }
 
+/* In own mode. The daemon has bound nothing, but then nobody looks. */
+static int obtain_own(struct fake *fake, const char *text, unsigned wait) {
+        struct sockets_options options = { .path = fake->path, .own = true, .wait = wait };
+        struct spec spec = parse(text);
+        int fd = -1, status;
+
+        kernel.real_sockets = true;
+        status = sockets_obtain(&spec, 1, &options, &fd);
+        assert_int_equal(fd >= 0, status == CLI_OK);
+        if (fd >= 0)
+                close(fd);
+        return status;
+}
+
+static void a_socket_of_ones_own_is_bound_by_the_daemon(void **state) {
+        struct fake *fake = *state;
+
+        for (size_t i = 0; i < 4; i++)
+                fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_start(fake);
+        assert_int_equal(obtain_own(fake, "tcp4:127.0.0.1:80,backlog=3,reuseport", 0), CLI_OK);
+        assert_int_equal(kernel.backlog, 3);
+        assert_int_equal(kernel.reuseport, 1);
+        assert_int_equal(kernel.reuse, 1);
+        assert_int_equal(obtain_own(fake, "udp4:53", 0), CLI_OK);
+        assert_int_equal(kernel.backlog, -1);
+        assert_int_equal(kernel.reuse, -1);
+        fake_stop(fake);
+        assert_int_equal(kernel.binds, 0);
+        assert_string_equal(said, "");
+        for (size_t i = 0; i < 4; i++) {
+                assert_int_equal(fake->requests[i].operation, i % 2 == 0 ? WIRE_CHECK : WIRE_OWN);
+                assert_int_equal(fake->passed[i], i % 2);
+                assert_int_equal(fake->requests[i].port, i < 2 ? 80 : 53);
+        }
+}
+
+static void in_own_mode_a_refusal_is_one_as_well(void **state) {
+        struct fake *fake = *state;
+
+        fake_add(fake, ACT_REPLY, LOWPORT_NO_RULE, EACCES);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_add(fake, ACT_REPLY, LOWPORT_ADDRESS_IN_USE, EADDRINUSE);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_add(fake, ACT_REPLY, LOWPORT_ADDRESS_IN_USE, EADDRINUSE);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_start(fake);
+        assert_int_equal(obtain_own(fake, "tcp4:80", 10000), CLI_DENIED);
+        assert_non_null(strstr(said, "tcp 0.0.0.0:80: denied: no rule allows "));
+        assert_non_null(strstr(said, "policy.conf: allow user "));
+        assert_int_equal(obtain_own(fake, "tcp4:80", 0), CLI_IN_USE);
+        assert_non_null(strstr(said, "wait for the port with --wait"));
+        assert_int_equal(obtain_own(fake, "tcp4:80", 10000), CLI_OK);
+        fake_stop(fake);
+        assert_int_equal(fake->n_requests, 7);
+        assert_int_equal(kernel.binds, 0);
+}
+
+/* Before the daemon is asked, or after. */
+static void a_socket_that_cannot_be_made_or_listened_on_is_no_refusal(void **state) {
+        struct fake *fake = *state;
+
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_start(fake);
+        kernel.socket_errors[0] = ENOPROTOOPT;
+        assert_int_equal(obtain_own(fake, "tcp4:80,mptcp", 0), CLI_FAILED);
+        assert_non_null(strstr(said, "tcp 0.0.0.0:80: a socket of our own: Protocol not avail"));
+        assert_non_null(strstr(said, "leave out ,mptcp"));
+        kernel.listen_error = EADDRINUSE;
+        assert_int_equal(obtain_own(fake, "tcp4:80", 0), CLI_IN_USE);
+        assert_non_null(strstr(said, "a socket of our own: Address already in use"));
+        assert_null(strstr(said, "granted"));
+        fake_stop(fake);
+        assert_int_equal(kernel.binds, 0);
+}
+
+static void in_own_mode_without_ipv6_it_is_ipv4(void **state) {
+        struct fake *fake = *state;
+
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_add(fake, ACT_REPLY, LOWPORT_GRANTED, 0);
+        fake_start(fake);
+        kernel.socket_errors[0] = EAFNOSUPPORT;
+        assert_int_equal(obtain_own(fake, "tcp:80", 0), CLI_OK);
+        fake_stop(fake);
+        assert_int_equal(fake->requests[1].family, ADDRESS_V4);
+}
+
+static void in_own_mode_without_a_daemon_it_binds_itself(void **state) {
+        struct fake *fake = *state;
+        struct sockets_options insist = { .path = fake->path, .own = true, .no_direct = true };
+        struct spec spec = parse("tcp4:80");
+        int fd = -1;
+
+        (void)unlink(fake->path);
+        assert_int_equal(obtain_own(fake, "tcp4:80,reuseport", 0), CLI_OK);
+        assert_int_equal(kernel.binds, 1);
+        assert_int_equal(kernel.reuseport, 1);
+        assert_int_equal(obtain_own(fake, "tcp4:65535", 0), CLI_OK);
+        kernel.bind_errors[2] = EACCES;
+        assert_int_equal(obtain_own(fake, "tcp4:80", 0), CLI_UNREACHABLE);
+        assert_non_null(strstr(said, "no daemon can be reached at "));
+        assert_non_null(strstr(said, "binding it directly: Permission denied"));
+        assert_non_null(strstr(said, "$LOWPORT_OWN_SOCKET"));
+        assert_null(strstr(said, "$LOWPORT_SOCKET"));
+        assert_int_equal(sockets_obtain(&spec, 1, &insist, &fd), CLI_UNREACHABLE);
+        assert_int_equal(kernel.binds, 3);
+}
+
 static void what_needs_no_privilege_is_not_asked_for(void **state) {
         struct fake *fake = *state;
         struct sockets_options insist = { .path = fake->path, .no_direct = true };
@@ -492,6 +633,11 @@ static void misuse_is_told_before_anything_is_done(void **state) {
                 { "-l tcp:80 --env X true", "expected VAR=TEMPLATE" },
                 { "-l tcp:80 --env =x true", "expected VAR=TEMPLATE" },
                 { "-l tcp:80 --env X={x} true", "--env X={x}: '{x}': expected {fd}" },
+                { "-l tcp:80,reuseport true", "expected --own" },
+                { "-l tcp:80 -l tcp:81,mptcp true", "expected --own" },
+                { "-l tcp:80 --own-socket /x true", "--own-socket is of no use without --own" },
+                { "-l tcp:80 --own --socket /x true", "--socket is not for --own" },
+                { "-l udp:80,mptcp --own true", "'mptcp' is for TCP only" },
                 { "-l tcp:80 --wait x true", "seconds after --wait, found 'x'" },
                 { "-l tcp:80 --wait -1 true", "seconds after --wait, found '-1'" },
                 { "-l tcp:80 --wait 86401 true", "seconds after --wait" },
@@ -513,6 +659,7 @@ static void misuse_is_told_before_anything_is_done(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(binding_directly_does_as_the_daemon_does),
+                TEST(what_only_a_socket_of_ones_own_can_have_is_set),
                 TEST(without_ipv6_it_binds_ipv4),
                 TEST(every_failure_is_told_and_leaves_nothing),
                 TEST(templates_expand),
@@ -523,6 +670,11 @@ int main(void) {
                 TEST(a_denial_names_the_user_and_the_line_to_add),
                 TEST(a_port_in_use_is_waited_for),
                 TEST(without_a_daemon_it_binds_itself),
+                TEST(a_socket_of_ones_own_is_bound_by_the_daemon),
+                TEST(in_own_mode_a_refusal_is_one_as_well),
+                TEST(a_socket_that_cannot_be_made_or_listened_on_is_no_refusal),
+                TEST(in_own_mode_without_ipv6_it_is_ipv4),
+                TEST(in_own_mode_without_a_daemon_it_binds_itself),
                 TEST(what_needs_no_privilege_is_not_asked_for),
                 TEST(misuse_is_told_before_anything_is_done),
         };

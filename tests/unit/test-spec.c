@@ -87,6 +87,31 @@ static void what_is_written_is_what_is_asked_for(void **state) {
         }
 }
 
+static void what_only_a_socket_of_ones_own_has_is_noted(void **state) {
+        static const struct {
+                const char *text;
+                bool reuseport, mptcp;
+        } cases[] = {
+                { "80", false, false },          { "80,freebind,nolisten", false, false },
+                { "80,reuseport", true, false }, { "udp:80,reuseport", true, false },
+                { "80,mptcp", false, true },     { "80,mptcp,name=x,reuseport", true, true },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct spec spec;
+                char error[256];
+
+                assert_int_equal(spec_parse(cases[i].text, &spec, error, sizeof(error)), 0);
+                assert_int_equal(spec.reuseport, cases[i].reuseport);
+                assert_int_equal(spec.mptcp, cases[i].mptcp);
+                assert_int_equal(spec_needs_own(&spec), cases[i].reuseport || cases[i].mptcp);
+                /* The policy knows of neither. */
+                assert_int_equal(spec.request.protocol,
+                                 cases[i].text[0] == 'u' ? IPPROTO_UDP : IPPROTO_TCP);
+        }
+}
+
 static void what_is_wrong_is_said(void **state) {
         static const struct {
                 const char *text;
@@ -124,6 +149,10 @@ static void what_is_wrong_is_said(void **state) {
                 { "80,backlog=5x", "expected a number from 1" },
                 { "udp:53,nolisten", "UDP, which never listens" },
                 { "udp:53,backlog=3", "UDP, which never listens" },
+                { "udp:53,mptcp", "'mptcp' is for TCP only" },
+                { "sctp:9,mptcp", "'mptcp' is for TCP only" },
+                { "80,mptcp=1", "'mptcp=1' is not an option" },
+                { "80,reuse", "freebind, reuseport or mptcp" },
         };
 
         (void)state;
@@ -167,6 +196,7 @@ static void the_longest_address_fits(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_written_is_what_is_asked_for),
+                cmocka_unit_test(what_only_a_socket_of_ones_own_has_is_noted),
                 cmocka_unit_test(what_is_wrong_is_said),
                 cmocka_unit_test(a_name_has_255_bytes_at_most),
                 cmocka_unit_test(the_longest_address_fits),
