@@ -104,13 +104,12 @@ int pool_fork(struct pool *p, enum mode mode) {
         return 0;
 }
 
-/* What a worker that is gone leaves: perhaps a hand-over or a turn that others wait for, perhaps the
+/* What a worker that does no more leaves: perhaps a hand-over that others wait for, perhaps the
  * lead. */
 static void settle(struct pool *p, uint32_t i) {
         struct slot *slot = slot_of(p, i);
 
         handover_end(p->board, slot);
-        turn_end(p->board, slot);
         leader_step_down(p->board, slot);
 }
 
@@ -123,6 +122,7 @@ static void bury(struct pool *p, uint32_t i) {
         enum mode mode = mode_of(p, i);
 
         settle(p, i);
+        turn_end(p->board, slot_of(p, i));
         if (p->children[i].stuck)
                 p->stuck[mode]--;
         else
@@ -175,7 +175,9 @@ static bool gave_up(const struct pool *p, uint32_t i) {
 }
 
 /* A process that SIGKILL does not end sits in the kernel and cannot be helped: a descriptor that a
- * client sent does that. It no longer counts as a worker. */
+ * client sent does that. It no longer counts as a worker. A turn it keeps: if it sits in bind(2),
+ * that will still be done when the client lets the socket go, and the port must be as free then as
+ * it was found. */
 static void leave_behind(struct pool *p, uint32_t i) {
         enum mode mode = mode_of(p, i);
         struct record record = {

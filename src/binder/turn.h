@@ -14,6 +14,6 @@
  * not come: somebody is at it who is held up. */
 bool turn_take(struct board *board, struct slot *slot, uint16_t port);
 
-/* Lets the next one in, if the slot's worker has a turn. Also to be called for one that has died or
- * is stuck. */
+/* Lets the next one in, if the slot's worker has a turn. Also to be called for one that has died,
+ * but not before: a stuck one may still bind. */
 void turn_end(struct board *board, struct slot *slot);
