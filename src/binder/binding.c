@@ -174,7 +174,7 @@ int binding_own(struct board *board,
         _cleanup_fd_ int guard = -1;
         int r = 0;
 
-        if (!turn_take(board, slot, request->port))
+        if (!turn_take(board, slot, request))
                 return -EADDRINUSE;
         atomic_store(&slot->handing, request->port);
         /* Who holds a port of another namespace is not for us to see. */

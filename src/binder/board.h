@@ -45,7 +45,7 @@ struct slot {
         _Atomic uint32_t uid;     /* of the peer, while there is one */
         _Atomic uint32_t unread;  /* the peer has not taken the socket it was granted */
         _Atomic uint32_t handing; /* the port of a bound socket of which this worker has a copy */
-        _Atomic uint32_t binding; /* the port of which this worker has the turn, see turn.h */
+        _Atomic uint32_t binding; /* what this worker has, or waits for, the turn of, see turn.h */
         _Atomic uint32_t exposed; /* the peer's descriptors can arrive, or have arrived */
         uint32_t mode;            /* enum mode; written by the parent before the fork */
 
@@ -54,7 +54,7 @@ struct slot {
         _Atomic uint32_t give_up; /* close the connection of this turn, if it still waits */
 };
 
-enum { HANDOVER_WORDS = 64, TURN_WORDS = 1024 };
+enum { HANDOVER_WORDS = 64, TURN_WORDS = 2 * 65536 };
 
 struct board {
         /* For STATUS. */
@@ -73,7 +73,7 @@ struct board {
         /* By port: how many hand-overs have ended (a futex), and how many workers wait for one. */
         _Atomic uint32_t handed[HANDOVER_WORDS], handover_waiters[HANDOVER_WORDS];
 
-        _Atomic uint32_t turns[TURN_WORDS]; /* by port: futexes, see turn.h */
+        _Atomic uint32_t turns[TURN_WORDS]; /* by port, those of UDP apart: futexes, see turn.h */
 
         uint32_t n_slots;
         _Atomic uint32_t used; /* no slot from here on is taken: what a count has to look at */

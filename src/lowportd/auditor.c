@@ -2,6 +2,7 @@
 #include "lowportd/auditor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,13 +128,19 @@ static _Noreturn void run(int records) {
         for (size_t i = 0; i < QUIET_SLOTS; i++)
                 emit_suppressed(&auditor.quiet[i]);
         (void)fflush(stderr);
-        _exit(n < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        _exit(n < 0 && errno != EAGAIN ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void look_again(int signal) {
+        (void)signal; /* read(2) starts anew, and then does not wait */
 }
 
 /* Should: write what it reads. Mustn't: have the capability, or end at a signal that is meant for
  * the manager; the last records are to be written. */
 pid_t auditor_start(int records) {
         static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
+        static const struct sigaction looking = { .sa_handler = look_again,
+                                                  .sa_flags = SA_RESTART };
         static char buffer[64 * 1024];
         pid_t pid = fork();
 
@@ -141,7 +148,15 @@ pid_t auditor_start(int records) {
                 return pid < 0 ? -errno : pid;
         for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
                 (void)signal(ignored[i], SIG_IGN);
+        (void)sigaction(SIGURG, &looking, NULL);
         records = child_begin("lowportd-audit", records);
         (void)setvbuf(stderr, buffer, _IOFBF, sizeof(buffer));
         run(records);
+}
+
+/* The end of the pipe is one for both processes, and so are its flags. SIGURG is ignored where it
+ * comes too early; the flag is there then. */
+void auditor_finish(pid_t auditor, int records) {
+        (void)fcntl(records, F_SETFL, O_NONBLOCK);
+        (void)kill(auditor, SIGURG);
 }

@@ -10,3 +10,7 @@
 /* Starts it on the reading end of the binder's pipe; it ends when the last writer has. Returns its
  * pid or a negative errno. */
 pid_t auditor_start(int records);
+
+/* Tells it that nothing more will come, although a writer may be left: a worker that is stuck in the
+ * kernel. It writes what there is and ends. */
+void auditor_finish(pid_t auditor, int records);

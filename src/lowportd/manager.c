@@ -25,7 +25,11 @@
 #include "lowportd/registrar.h"
 #include "lowportd/service.h"
 
-enum { BINDER_STOP_PATIENCE = 5000 }; /* milliseconds */
+/* Milliseconds. */
+enum {
+        BINDER_STOP_PATIENCE = 5000,
+        WORKERS_END_PATIENCE = 1000, /* that their parent has left behind */
+};
 
 struct manager {
         const struct options *options;
@@ -296,26 +300,38 @@ static void loop(struct manager *m) {
         }
 }
 
-/* The binder ends when its control socket closes, the auditor when it has written what is left. */
-static void stop_parts(struct manager *m) {
-        uint64_t until = clock_now() + BINDER_STOP_PATIENCE;
+/* Waits for the end of a child, for so many milliseconds at most. */
+static bool has_ended(const struct manager *m, pid_t pid, uint64_t patience) {
+        uint64_t until = clock_now() + patience;
         struct pollfd poller = { .fd = m->signals, .events = POLLIN };
 
-        loader_stop(&m->loader);
-        (void)close_fd(m->binder.control);
-        while (m->binder.pid > 0 && waitpid(m->binder.pid, NULL, WNOHANG) == 0) {
+        while (waitpid(pid, NULL, WNOHANG) == 0) {
                 struct signalfd_siginfo info;
                 uint64_t now = clock_now();
 
                 if (now >= until)
-                        (void)kill(m->binder.pid, SIGKILL);
-                (void)poll(&poller, 1, now >= until ? 100 : (int)(until - now));
+                        return false;
+                (void)poll(&poller, 1, (int)(until - now));
                 (void)!read(m->signals, &info, sizeof(info));
+        }
+        return true;
+}
+
+/* The binder ends when its control socket closes, the auditor when it has written what is left and
+ * no writer of the pipe lives: but a stuck worker may, for ever. */
+static void stop_parts(struct manager *m) {
+        loader_stop(&m->loader);
+        (void)close_fd(m->binder.control);
+        if (m->binder.pid > 0 && !has_ended(m, m->binder.pid, BINDER_STOP_PATIENCE)) {
+                (void)kill(m->binder.pid, SIGKILL);
+                (void)waitpid(m->binder.pid, NULL, 0);
+        }
+        if (m->auditor > 0 && !has_ended(m, m->auditor, WORKERS_END_PATIENCE)) {
+                auditor_finish(m->auditor, m->records);
+                (void)waitpid(m->auditor, NULL, 0);
         }
         (void)close_fd(m->records);
         (void)close_fd(m->registry);
-        if (m->auditor > 0)
-                (void)waitpid(m->auditor, NULL, 0);
         if (m->registrar > 0 && kill(m->registrar, SIGKILL) == 0)
                 (void)waitpid(m->registrar, NULL, 0); /* it may hang, and has nothing to lose */
 }

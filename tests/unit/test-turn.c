@@ -7,7 +7,9 @@
 
 #include "binder/turn.h"
 
-enum { PORT = 53, OTHER_PORT = 54 };
+static const struct request port = { .port = 53, .protocol = IPPROTO_TCP };
+static const struct request other_port = { .port = 54, .protocol = IPPROTO_TCP };
+static const struct request other_protocol = { .port = 53, .protocol = IPPROTO_UDP };
 
 static struct board *board;
 
@@ -22,31 +24,32 @@ static int make_board(void **state) {
 static void a_turn_is_taken_and_ended(void **state) {
         (void)state;
         for (int i = 0; i < 2; i++) {
-                assert_true(turn_take(board, &board->slots[0], PORT));
-                assert_int_equal(board->slots[0].binding, PORT);
+                assert_true(turn_take(board, &board->slots[0], &port));
+                assert_int_equal(board->slots[0].binding, port.port);
                 turn_end(board, &board->slots[0]);
                 assert_int_equal(board->slots[0].binding, 0);
         }
         turn_end(board, &board->slots[0]); /* who has none ends none */
-        assert_true(turn_take(board, &board->slots[1], PORT));
+        assert_true(turn_take(board, &board->slots[1], &port));
 }
 
 static void another_port_is_another_turn(void **state) {
         (void)state;
-        assert_true(turn_take(board, &board->slots[0], PORT));
-        assert_true(turn_take(board, &board->slots[1], OTHER_PORT));
+        assert_true(turn_take(board, &board->slots[0], &port));
+        assert_true(turn_take(board, &board->slots[1], &other_port));
+        assert_true(turn_take(board, &board->slots[2], &other_protocol));
 }
 
 static void who_waits_in_vain_gives_up(void **state) {
         uint64_t begin = board_now();
 
         (void)state;
-        assert_true(turn_take(board, &board->slots[0], PORT));
-        assert_false(turn_take(board, &board->slots[1], PORT));
+        assert_true(turn_take(board, &board->slots[0], &port));
+        assert_false(turn_take(board, &board->slots[1], &port));
         assert_true(board_now() - begin >= 900);
         assert_int_equal(board->slots[1].binding, 0);
         turn_end(board, &board->slots[1]); /* ends nobody else's */
-        assert_false(turn_take(board, &board->slots[2], PORT));
+        assert_false(turn_take(board, &board->slots[2], &port));
 }
 
 /* Its parent ends it then. */
@@ -55,13 +58,13 @@ static void the_turn_of_a_dead_worker_is_over(void **state) {
 
         (void)state;
         if (holder == 0) {
-                (void)turn_take(board, &board->slots[0], PORT);
+                (void)turn_take(board, &board->slots[0], &port);
                 (void)kill(getpid(), SIGKILL);
         }
         assert_int_equal(waitpid(holder, NULL, 0), holder);
-        assert_int_equal(board->slots[0].binding, PORT);
+        assert_int_equal(board->slots[0].binding, port.port);
         turn_end(board, &board->slots[0]);
-        assert_true(turn_take(board, &board->slots[1], PORT));
+        assert_true(turn_take(board, &board->slots[1], &port));
 }
 
 static void never_are_two_at_it(void **state) {
@@ -75,7 +78,7 @@ static void never_are_two_at_it(void **state) {
                 if (children[i] != 0)
                         continue;
                 for (int n = 0; n < ROUNDS; n++) {
-                        if (!turn_take(board, &board->slots[i], PORT))
+                        if (!turn_take(board, &board->slots[i], &port))
                                 _exit(1);
                         if (atomic_fetch_add(inside, 1) != 0)
                                 atomic_fetch_add(seen, 1);
