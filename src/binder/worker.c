@@ -405,6 +405,7 @@ static void close_connection(struct worker *w, struct connection *c) {
         connection_discard(c);
         atomic_store(&w->slot->unread, 0);
         c->fd = close_fd(c->fd);
+        atomic_store(&w->slot->exposed, 0); /* nothing is left that could hold this worker up */
 }
 
 /* Lets the parent see to it that workers are ready, and that no user has more than its share. */

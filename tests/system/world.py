@@ -267,9 +267,14 @@ class Exit:
 
     def __init__(self, pid):
         self.pid = pid
-        self.fd = os.pidfd_open(pid)
+        try:
+            self.fd = os.pidfd_open(pid)
+        except ProcessLookupError:  # a worker that ends when it has served
+            self.fd = -1
 
     def wait(self, seconds=DEADLINE):
+        if self.fd < 0:
+            return
         readable, _, _ = select.select([self.fd], [], [], seconds)
         os.close(self.fd)
         assert readable, f"process {self.pid} ({name_of(self.pid)}) still runs after {seconds} s"
