@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// An HTTP server on the socket that `lowport run` passes as descriptor 3.
+// An HTTP server on the socket that `lowport run` passes as descriptor 3, or on a port of its own.
 package main
 
 import (
@@ -11,8 +11,15 @@ import (
 	"os"
 )
 
+func listen() (net.Listener, error) {
+	if os.Getenv("LISTEN_FDS") != "" {
+		return net.FileListener(os.NewFile(3, "lowport"))
+	}
+	return net.Listen("tcp", ":80")
+}
+
 func main() {
-	listener, err := net.FileListener(os.NewFile(3, "lowport"))
+	listener, err := listen()
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,2 @@
+<?php // SPDX-License-Identifier: MIT
+echo "hello from php-fpm\n";
