@@ -103,9 +103,8 @@ def test_237_a_socket_of_another_network(daemon, alice):
     assert result.returncode == DENIED and "another network namespace" in result.stderr, result
 
 
+@pytest.mark.users
 def test_238_who_may_not_ask_is_told_of_the_group(daemon, carol):
-    if not world.MANY_USERS:
-        pytest.skip("this world has one user")
     d = daemon("allow user carol tcp 670")
     result = show(carol, "tcp:670", at=d)
     assert result.returncode == UNREACHABLE and not result.stdout, result
@@ -128,7 +127,6 @@ def test_239_it_waits_for_the_port(daemon, alice):
     assert json.loads(out)["sockets"]["3"][3] == 670
 
 
-@pytest.mark.users
 def test_240_options_are_those_of_a_server(daemon, alice):
     """A listening socket can be bound again over connections on their way out; a UDP one never lets
     another in."""
