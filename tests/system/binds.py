@@ -7,6 +7,7 @@
 import ctypes
 import errno
 import os
+import signal
 import socket
 import struct
 import sys
@@ -14,7 +15,7 @@ import threading
 
 LIB = ctypes.CDLL("liblowport.so.0", use_errno=True)
 INET, INET6 = socket.AF_INET, socket.AF_INET6
-V4_ANY = struct.pack("=H", INET)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
 
 
 def v4(port, address="127.0.0.1", family=INET):
@@ -40,12 +41,14 @@ def result(family, kind, name, length=None):
 
 
 def forked(port):
+    """In the child, on a socket of the parent's, and then in the parent."""
     with socket.socket(INET) as s:
         pid = os.fork()
         if pid == 0:
             os._exit(0 if bind(s.fileno(), v4(port)) == "ok" else 1)
         _, status = os.waitpid(pid, 0)
-        return f"{status} {s.getsockname()[1]}"
+        own = result(INET, socket.SOCK_STREAM, v4(port, "127.0.0.2"))
+        return f"{status} {s.getsockname()[1]} {own}"
 
 
 def threads(first):
@@ -70,6 +73,7 @@ STREAM, DGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 CASES = {
     "granted": lambda: result(INET, STREAM, v4(690)),
     "granted-udp": lambda: result(INET, DGRAM, v4(690)),
+    "granted-any-udp": lambda: result(INET, DGRAM, v4(690, "0.0.0.0")),
     "granted-v6": lambda: result(INET6, STREAM, v6(690)),
     "mapped": lambda: result(INET6, STREAM, v6(690, "::ffff:127.0.0.1")),
     "storage": lambda: result(INET, STREAM, v4(690).ljust(128, b"\0")),

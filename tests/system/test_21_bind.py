@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 """lowport_bind(): bind(2)'s arguments, results and errno."""
 
+import contextlib
+import os
+import pathlib
 import shutil
+import signal
+import subprocess
 
 import pytest
 
 import world
-from world import HOME, SOURCE
+from own_daemon import OwnDaemon
+from world import HOME, SOURCE, children, eventually
 
 PYTHON = "/usr/bin/python3"
 PROGRAM = HOME / "binds.py"
@@ -65,7 +71,7 @@ def test_228_without_a_daemon_bind_has_the_last_word(alice):
 def test_229_in_a_child_and_in_eight_threads(daemon, alice):
     d = daemon(rules(alice))
     assert binds(alice, "forked", "threads", at=d) == {
-        "forked": "0 690", "threads": " ".join(["ok"] * 8)}
+        "forked": "0 690 ok", "threads": " ".join(["ok"] * 8)}
 
 
 @pytest.mark.users
@@ -75,3 +81,56 @@ def test_230_root_does_not_ask(daemon, root):
                                   capture_output=True, check=False, timeout=60)
     assert result.stdout == "granted ok\n", result
     assert not d.said("denied")
+
+
+@contextlib.contextmanager
+def unprivileged_from(port):
+    """Ports from this one on need no privilege, in this network namespace."""
+    setting = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    before = setting.read_text()
+    setting.write_text(str(port))
+    try:
+        yield
+    finally:
+        setting.write_text(before)
+
+
+def test_2100_a_port_that_the_sysctl_allows_is_not_asked_for(daemon, alice):
+    d = daemon(f"allow user {alice} tcp 1")
+    with unprivileged_from(690):
+        assert binds(alice, "granted", at=d) == {"granted": "ok"}
+    assert not d.said("denied")
+    assert binds(alice, "granted", at=d) == {"granted": "EACCES"}
+    d.says("denied", ":690")
+
+
+def test_2101_a_daemon_that_ends_without_an_answer_leaves_bind_its_error(alice):
+    own = OwnDaemon(pause=True)
+    with alice.popen(PYTHON, PROGRAM, "granted", at=HOME / "nowhere", stdout=subprocess.PIPE,
+                     env={"LOWPORT_OWN_SOCKET": str(own.path)}) as program:
+        own.wait_until_asked()
+        own.die()
+        assert program.stdout.read() == "granted EACCES\n"
+    assert program.returncode == 0
+
+
+def udp_owners(port):
+    table = pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]
+    return {int(line.split()[7]) for line in table if line.split()[1].endswith(f":{port:04X}")}
+
+
+@pytest.mark.users
+def test_2102_a_worker_that_is_killed_after_the_bind_has_bound(daemon, alice):
+    """Each worker's second bind(2) is the client's; it is held up on its way out of that."""
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bind",
+            "-e", "inject=bind:delay_exit=4000000:when=2", *world.capable()]
+    d = daemon(rules(alice), prefix=slow)
+    with alice.popen(PYTHON, PROGRAM, "granted-any-udp", at=d, stdout=subprocess.PIPE) as program:
+        eventually(lambda: alice.uid in udp_owners(690), "the client's socket is bound")
+        assert program.poll() is None, "the worker has answered already"
+        for worker in children(d.binder()):
+            os.kill(worker, signal.SIGKILL)
+        assert program.stdout.read() == "granted-any-udp ok\n"
+    assert program.returncode == 0
+    os.kill(d.manager(), signal.SIGTERM)
+    assert d.ended() == 0

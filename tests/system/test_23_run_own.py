@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`lowport run --own`: the sockets are the user's own, and the daemon binds them."""
 
+import json
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -99,3 +101,62 @@ def test_237_a_socket_of_another_network(daemon, alice):
     assert shown(result)["sockets"][3][3] == 670
     result = alice.run(*inside, *drop, *own("tcp:671"), PYTHON, SERVE, "show", at=d)
     assert result.returncode == DENIED and "another network namespace" in result.stderr, result
+
+
+@pytest.mark.users
+def test_238_who_may_not_ask_is_told_of_the_group(daemon, carol):
+    d = daemon("allow user carol tcp 670")
+    result = show(carol, "tcp:670", at=d)
+    assert result.returncode == UNREACHABLE and not result.stdout, result
+    assert f"no daemon can be reached at {d.own_socket}: Permission denied" in result.stderr
+    assert "add you to the group" in result.stderr
+    # The open way is for her, too.
+    assert carol.run("lowport", "run", "-l", "tcp:670", "--", "true", at=d).returncode == 0
+
+
+def test_239_it_waits_for_the_port(daemon, alice):
+    d = daemon(f"allow user {alice} tcp 670")
+    holder = alice.open(d, "tcp", 670).granted()
+    waiting = alice.popen(*own("tcp:670")[:-1], "--wait", 60, "--", PYTHON, SERVE, "show", at=d,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    d.says("failed", str(alice.uid))
+    assert waiting.poll() is None
+    holder.close()
+    out, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0 and "waiting for the daemon or the port" in err, err
+    assert json.loads(out)["sockets"]["3"][3] == 670
+
+
+def test_240_options_are_those_of_a_server(daemon, alice):
+    """A listening socket can be bound again over connections on their way out; a UDP one never lets
+    another in."""
+    d = daemon(f"allow user {alice} tcp,udp 670-679")
+    code = ("import socket, sys\n"
+            "for fd in (3, 4, 5):\n"
+            "    s = socket.socket(fileno=fd)\n"
+            "    print(*(s.getsockopt(socket.SOL_SOCKET, o) for o in (socket.SO_REUSEADDR,"
+            " socket.SO_REUSEPORT, socket.SO_ACCEPTCONN)))\n")
+    result = alice.run(*own("tcp:670,reuseport", "udp:671", "udp:672,reuseport"), PYTHON, "-c", code,
+                       at=d)
+    assert result.stdout.splitlines() == ["1 1 1", "0 0 0", "0 1 0"], result
+
+
+def test_241_without_multipath_tcp_it_says_so(daemon, alice):
+    setting = pathlib.Path("/proc/sys/net/mptcp/enabled")
+    if not setting.exists():
+        pytest.skip("this kernel has no Multipath TCP")
+    d = daemon(f"allow user {alice} tcp 670")
+    setting.write_text("0")
+    try:
+        result = show(alice, "tcp:670,mptcp", at=d)
+    finally:
+        setting.write_text("1")
+    assert result.returncode == 125 and "leave out ,mptcp" in result.stderr, result
+    assert not d.said("granted")
+
+
+def test_242_the_socket_is_found_by_option_too(daemon, alice):
+    d = daemon(f"allow user {alice} tcp 670")
+    result = alice.run("lowport", "run", "--own", "--own-socket", d.own_socket, "--no-direct", "-l",
+                       "tcp:670", "--", PYTHON, SERVE, "show", at=HOME / "nobody-there")
+    assert shown(result)["sockets"][3][3] == 670

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -371,11 +372,13 @@ static void a_daemon_that_ends_after_the_bind_has_bound(void **state) {
         fake_stop(fake);
 }
 
-/* SIGPIPE would end this program. */
+/* A closed connection that is written to. A SIGPIPE would end this program, though Linux has raised
+ * none on SOCK_SEQPACKET so far. */
 static void a_daemon_that_ends_before_the_bind_is_none(void **state) {
         struct sockaddr_storage address = ip("127.0.0.1", 80);
         struct fake *fake = *state;
 
+        (void)signal(SIGPIPE, SIG_DFL);
         for (size_t i = 0; i < 3; i++)
                 fake_add(fake, ACT_REPLY_CLOSE, LOWPORT_GRANTED, 0);
         fake_start(fake);
