@@ -80,7 +80,9 @@ class Fort:
                  for word in (f"--{name.replace('_', '-')}", value)]
         bobs = "allow user bob tcp " + ",".join(map(str, OTHERS_PORTS))
         self.daemon = self.start_daemon(*rules, bobs, options=words)
-        self.fixed = [self.daemon.manager(), self.daemon.auditor(), self.daemon.binder()]
+        d = self.daemon
+        self.fixed = [d.manager(), d.binder(), eventually(d.auditor, "the auditor has its name"),
+                      eventually(d.registrar, "the registrar has its name")]
         self.others_are_served()
         # The least of a few looks: some may see what is about to be closed.
         looks = [self.settled_descriptors() for _ in range(5)]
