@@ -120,8 +120,8 @@ class Fort:
             return status["own_workers"] == status["own_workers_idle"] and \
                 status["workers"] == status["workers_idle"] + 1  # it answers this
         eventually(idle, "all workers are idle")
-        workers = eventually(lambda: same_number(self.daemon.workers()), "all workers hold the same")
-        return [*map(p.descriptors, self.fixed), workers]
+        each = eventually(lambda: same_number(self.daemon.workers()), "all workers hold the same")
+        return [*map(p.descriptors, self.fixed), each]
 
     def workers_sleep(self, asleep):
         for pid in self.daemon.workers():

