@@ -3,8 +3,8 @@
 
 /* In own mode a socket is bound in two steps, a look at who holds the port and the bind. Between
  * them no other worker may bind a client's socket to the same port, or both would find it free and
- * then share it; so they take turns, by port. A worker that is stuck keeps its turn; so nobody waits
- * for one at another port, and UDP and the others do not wait for each other. */
+ * then share it; so they take turns, by port. A worker that is stuck keeps its turn; so nobody
+ * waits for one at another port, and UDP and the others do not wait for each other. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,6 +11,6 @@
  * pid or a negative errno. */
 pid_t auditor_start(int records);
 
-/* Tells it that nothing more will come, although a writer may be left: a worker that is stuck in the
- * kernel. It writes what there is and ends. */
+/* Tells it that nothing more will come, although a writer may be left: a worker that is stuck in
+ * the kernel. It writes what there is and ends. */
 void auditor_finish(pid_t auditor, int records);
