@@ -14,6 +14,8 @@ packages_build="gcc libc6-dev cmake ninja-build pkgconf libcap-dev libsystemd-de
 packages_test="python3 python3-pytest util-linux iproute2 libcap2-bin strace procps"
 packages_user="uidmap"
 packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebstrap xz-utils"
+packages_full+=" python3-markdown-it python3-mdit-py-plugins mandoc bsdextrautils bash-completion"
+packages_full+=" zsh fish netbase"
 packages_demo="python3 curl util-linux iproute2"
 
 am_root() {

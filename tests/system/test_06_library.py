@@ -62,7 +62,10 @@ def test_200_what_is_installed_is_complete(installed):
     for pattern in (r"bin/lowport$", r"s?bin/lowportd$", r"libexec/.*lowport-binder$|sbin/lowport-binder$",
                     r"include/lowport/lowport\.h$", r"lib/.*liblowport\.so\.\d", r"lib/.*liblowport\.a$",
                     r"lib/.*pkgconfig/lowport\.pc$", r"lib/.*cmake/lowport/.*onfig\.cmake$",
-                    r"lib/.*lowport/liblowport-preload\.so$"):
+                    r"lib/.*lowport/liblowport-preload\.so$",
+                    r"share/bash-completion/completions/lowport$",
+                    r"share/zsh/site-functions/_lowport$",
+                    r"share/fish/vendor_completions\.d/lowport\.fish$"):
         assert any(re.match(pattern, name) for name in names), (pattern, sorted(names))
 
 
@@ -114,10 +117,10 @@ def test_203_the_library_exports_its_interface_and_nothing_else(installed):
 
 def test_204_the_installed_programs_work_as_they_are(installed, daemon, alice):
     """lowportd finds its binder in libexec; lowport its library."""
-    program = next(path for path in installed.rglob("lowportd") if path.is_file())
+    program = next(path for path in installed.rglob("sbin/lowportd") if path.is_file())
     binder = next(path for path in installed.rglob("lowport-binder") if path.is_file())
     d = daemon(f"allow user {alice} tcp 80", program=program, binder=binder)
-    tool = next(path for path in installed.rglob("lowport") if path.is_file())
+    tool = next(path for path in installed.rglob("bin/lowport") if path.is_file())
     library = next(installed.rglob("liblowport.so")).parent
     result = alice.run(tool, "run", "-l", "tcp:80", "--", "true", at=d,
                        env={"LD_LIBRARY_PATH": str(library)})
