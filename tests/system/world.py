@@ -446,7 +446,9 @@ class Daemon:
         return self._child("lowportd-units")
 
     def _child(self, name):
-        return next((pid for pid in children(self.manager()) if name_of(pid) == name), None)
+        """A process beside the manager; it takes its name when it has begun."""
+        return eventually(lambda: next((pid for pid in children(self.manager())
+                                        if name_of(pid) == name), None), f"{name} has begun")
 
     def workers(self):
         return children(self.binder())
