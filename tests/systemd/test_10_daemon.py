@@ -58,6 +58,7 @@ def test_102_the_first_request_starts_the_daemon_and_no_policy_denies(host):
     assert (result.returncode, "no rule" in result.stderr) == (121, True), result
     assert host.show("lowportd.service", "ActiveState") == "active"
     assert host.show("lowportd.service", "StatusText") == "0 rules of 0 files in force"
+    assert host.show("lowportd.service", "WatchdogUSec") == "30s"
 
 
 def test_103_it_is_an_unprivileged_user_with_one_capability_in_one_process_tree(host):
@@ -65,8 +66,11 @@ def test_103_it_is_an_unprivileged_user_with_one_capability_in_one_process_tree(
         status = host.path(f"/proc/{pid}/status").read_text()
         return dict(re.findall(r"^(\w+):\s*(.*)$", status, re.M))
 
+    host.do("lowport", "status")
     group = host.show("lowportd.service", "ControlGroup")
-    for pid in host.do("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split():
+    pids = host.do("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
+    assert len(pids) >= 6, "manager, auditor, registrar, binder and workers"
+    for pid in pids:
         f = fields(pid)
         permitted = "400" if f["Name"] == "lowport-binder" else "0"
         assert f["Uid"].split()[0] == host.do("id", "-u", "lowport").strip()
