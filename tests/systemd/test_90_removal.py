@@ -22,7 +22,7 @@ def test_900_nothing_runs_or_listens_once_it_is_disabled(host):
 
 def test_901_uninstalled(host):
     if os.environ.get("LOWPORT_DEBS"):
-        host.do("dpkg", "--purge", "lowport")
+        host.do("dpkg", "--purge", "lowport", "liblowport0")
     else:
         manifest = (h.SOURCE / "build/release/install_manifest.txt").read_text().split()
         host.do("rm", *manifest)
