@@ -16,6 +16,7 @@ packages_user="uidmap"
 packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebstrap xz-utils"
 packages_full+=" python3-markdown-it python3-mdit-py-plugins mandoc bsdextrautils bash-completion"
 packages_full+=" zsh fish netbase"
+packages_full+=" systemd-container"
 packages_demo="python3 curl util-linux iproute2"
 
 am_root() {

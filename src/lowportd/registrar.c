@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 #include "common/registry.h"
+#include "lowportd/cgroup.h"
 #include "lowportd/child.h"
 #include "policy/unit.h"
 
@@ -66,6 +67,21 @@ static bool is_cgroup(const char *cgroup, uint64_t id) {
         return false;
 }
 
+/* /proc says so at once. Where it does not show other users' processes, the groups are searched. */
+static bool find_cgroup(pid_t pid, uint64_t id, char *ret, size_t size) {
+        static const char *const roots[] = { "/sys/fs/cgroup/unified",
+                                             "/sys/fs/cgroup/systemd",
+                                             "/sys/fs/cgroup" };
+        int r = unit_read_cgroup(pid, ret, size);
+
+        if (r == 0)
+                return id == 0 || is_cgroup(ret, id);
+        for (size_t i = 0; r == -ESRCH && i < sizeof(roots) / sizeof(roots[0]); i++)
+                if (cgroup_find(roots[i], id, pid, ret, size) == 0)
+                        return true;
+        return false;
+}
+
 /* While it lives nobody else has its pid. EPERM: another user's process, and so a living one. */
 static bool lives(int process) {
         return syscall(SYS_pidfd_send_signal, process, 0, NULL, 0) == 0 || errno == EPERM;
@@ -77,9 +93,8 @@ static bool find_unit(int process, char ret[UNIT_NAME_MAX]) {
         uint64_t id;
         pid_t pid = get_pid(process, &id);
 
-        return pid > 0 && unit_read_cgroup(pid, cgroup, sizeof(cgroup)) == 0 &&
-               unit_of_cgroup(cgroup, ret, UNIT_NAME_MAX) == 0 &&
-               (id == 0 || is_cgroup(cgroup, id)) && lives(process);
+        return pid > 0 && lives(process) && find_cgroup(pid, id, cgroup, sizeof(cgroup)) &&
+               unit_of_cgroup(cgroup, ret, UNIT_NAME_MAX) == 0 && lives(process);
 }
 
 /* A worker that has waited long enough is gone; so it may get no answer. */
