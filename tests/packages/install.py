@@ -20,6 +20,7 @@ import traceback
 
 OLD, NEW = map(pathlib.Path, sys.argv[1:3])
 POLICY = pathlib.Path("/etc/lowport/policy.conf")
+SITE = pathlib.Path("/etc/lowport/policy.d/site.conf")
 # What dpkg, ldconfig and systemd keep for themselves, and what is no file system of the root.
 OTHERS = ("/proc", "/sys", "/dev", "/tmp", "/root", "/srv", "/run/lock", "/var/lib/dpkg", "/var/cache",
           "/var/log", "/etc/ld.so.cache", "/var/lib/systemd/catalog", "/etc/.pwd.lock",
@@ -106,11 +107,10 @@ def an_edited_policy_stays():
     install(OLD)
     edited = SHIPPED["old"] + "allow user www-data tcp 80\n"
     POLICY.write_text(edited)
-    site = pathlib.Path("/etc/lowport/policy.d/site.conf")
-    site.write_text("allow user backup tcp 873\n")
+    SITE.write_text("allow user backup tcp 873\n")
     install(NEW, "--force-confdef", "--force-confold")
     assert POLICY.read_text() == edited
-    assert site.read_text() == "allow user backup tcp 873\n"
+    assert SITE.read_text() == "allow user backup tcp 873\n"
     assert pathlib.Path("/etc/lowport/policy.conf.dpkg-dist").read_text() == SHIPPED["new"]
     assert "granted" in run("lowport", "explain", "user", "www-data", "tcp:80")
 
@@ -149,9 +149,12 @@ def enabled_sockets():
         assert os.readlink(wanted / unit) == str(units / unit)
     assert (units / "lowportd.service").exists()
     assert not list(pathlib.Path("/etc/systemd/system").glob("*.target.wants/lowportd.service"))
-    scripts = [pathlib.Path(f"/var/lib/dpkg/info/lowport.{s}").read_text() for s in ("postinst", "prerm")]
-    assert "try-restart" in scripts[0] and "'lowportd.service'" in scripts[0], scripts[0]
-    assert scripts[1].index("lowportd.socket") < scripts[1].index("'lowportd.service'"), scripts[1]
+    info = pathlib.Path("/var/lib/dpkg/info")
+    assert not (info / "lowport.preinst").exists(), "it stops something before an upgrade"
+    assert "restart" not in (info / "lowport.prerm").read_text()
+    restarts = [line for line in (info / "lowport.postinst").read_text().split("\n")
+                if "restart" in line]
+    assert len(restarts) == 1 and "try-restart lowportd.service" in restarts[0], restarts
 
 
 def by_the_package_test():
@@ -163,17 +166,17 @@ def by_the_package_test():
 
 def removed():
     """removal leaves the policy, and nothing of the programs"""
+    SITE.write_text("allow user backup tcp 873\n")
     run("dpkg", "--remove", "lowport", "liblowport-dev", "liblowport0")
     accounts = {"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}
     left = set(difference(BEFORE, everything())) - accounts
     left = {p for p in left if not p.startswith(("/etc/lowport", "/etc/systemd", "/var/lib/systemd/"))}
     assert left == set(), left
-    assert POLICY.exists()
+    assert POLICY.exists() and SITE.exists()
 
 
 def purged():
     """purging leaves nothing: no file, no user, no group"""
-    pathlib.Path("/etc/lowport/policy.d/site.conf").write_text("allow user backup tcp 873\n")
     run("dpkg", "--purge", "lowport", "liblowport-dev", "liblowport0")
     assert difference(BEFORE, everything()) == [], difference(BEFORE, everything())
     assert "lowport" not in pathlib.Path("/etc/passwd").read_text()
