@@ -28,5 +28,6 @@ find_program(PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(PYTHON3)
     add_test(NAME cli COMMAND ${PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/cli_test.py
         $<TARGET_FILE:lowport-cli> ${PROJECT_SOURCE_DIR})
-    set_tests_properties(cli PROPERTIES TIMEOUT 120)
+    # It takes a namespace, which a build in a chroot has not: packages leave out what has this label.
+    set_tests_properties(cli PROPERTIES TIMEOUT 120 LABELS namespace)
 endif()
