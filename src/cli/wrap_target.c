@@ -16,6 +16,10 @@
 
 #include "common/cleanup.h"
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* Linux 6.9: a pidfd of a thread, whose descriptors may be its own. */
 enum { THREAD = O_EXCL };
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lowportd/privilege.h"
@@ -13,7 +14,7 @@ int child_begin(const char *name, int fd) {
 
         (void)prctl(PR_SET_NAME, name);
         if ((fd != first && dup3(fd, first, O_CLOEXEC) < 0) ||
-            close_range((unsigned)first + 1, ~0U, 0) < 0 || privilege_drop() < 0)
+            syscall(SYS_close_range, (unsigned)first + 1, ~0U, 0U) < 0 || privilege_drop() < 0)
                 _exit(EXIT_FAILURE);
         return first;
 }
