@@ -13,7 +13,7 @@ python=/usr/bin/python3
 packages_build="gcc libc6-dev cmake ninja-build pkgconf libcap-dev libsystemd-dev libcmocka-dev"
 packages_test="python3 python3-pytest util-linux iproute2 libcap2-bin strace procps"
 packages_user="uidmap"
-packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebstrap xz-utils"
+packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebstrap xz-utils musl-tools"
 packages_demo="python3 curl util-linux iproute2"
 
 am_root() {
