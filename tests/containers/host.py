@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-DEADLINE = 30
+DEADLINE = 15
 LOWPORT, WEB = 990, 1001
 FIRST_SUBUID = 100000
 HOST4, HOST6, CLIENT4, CLIENT6 = "192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"
@@ -22,7 +22,8 @@ AS_WEB = ENVIRONMENT | {"HOME": "/home/web", "XDG_RUNTIME_DIR": "/run/user/1001"
 FILES = {
     "/etc/subuid": f"web:{FIRST_SUBUID}:65536\n",
     "/etc/subgid": f"web:{FIRST_SUBUID}:65536\n",
-    "/etc/containers/storage.conf": '[storage]\ndriver = "vfs"\n',
+    "/etc/containers/storage.conf": '[storage]\ndriver = "vfs"\n'
+        'runroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n',
     # No service manager is here to make control groups.
     "/etc/containers/containers.conf":
         '[containers]\ndefault_ulimits = []\ncgroups = "disabled"\nlog_driver = "k8s-file"\n'
@@ -139,42 +140,48 @@ class Program:
         return self.ended()
 
 
-class Daemon(Program):
-    """lowportd on the host as a service manager starts it: its own user, one capability."""
+def allow(*rules):
+    """Replaces the policy in one step."""
+    new = POLICY.with_suffix(".new")
+    new.write_text("".join(f"{rule}\n" for rule in rules))
+    new.rename(POLICY)
 
-    def __init__(self, *rules, options=()):
+
+class Service(Program):
+    """A program that tells its service manager, which is us, when it is ready."""
+
+    def __init__(self, command, env, **options):
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        path = "/run/notify"
-        pathlib.Path(path).unlink(missing_ok=True)
+        path = f"/run/notify{Program.count}"
         self.notices.bind(path)
         os.chmod(path, 0o666)
         self.notices.settimeout(DEADLINE)
-        self.allow(*rules)
-        one = "-all,+net_bind_service"
-        super().__init__(["setpriv", f"--reuid={LOWPORT}", f"--regid={LOWPORT}", "--clear-groups",
-                          f"--inh-caps={one}", f"--ambient-caps={one}", f"--bounding-set={one}",
-                          "lowportd", *options], ENVIRONMENT | {"NOTIFY_SOCKET": path})
+        super().__init__(command, env | {"NOTIFY_SOCKET": path}, **options)
         self.wait_for("READY=1")
 
     def wait_for(self, word):
-        while word not in self.notices.recv(4096).decode().split("\n"):
-            pass
+        try:
+            while word not in self.notices.recv(4096).decode().split("\n"):
+                pass
+        except TimeoutError:
+            raise AssertionError(f"no {word} within {DEADLINE} s:\n{self.text()}") from None
 
-    def allow(self, *rules):
-        new = POLICY.with_suffix(".new")
-        new.write_text("".join(f"{rule}\n" for rule in rules))
-        new.rename(POLICY)
+
+class Daemon(Service):
+    """lowportd on the host as a service manager starts it: its own user, one capability."""
+
+    def __init__(self, *rules, options=()):
+        allow(*rules)
+        one = "-all,+net_bind_service"
+        super().__init__(["setpriv", f"--reuid={LOWPORT}", f"--regid={LOWPORT}", "--clear-groups",
+                          f"--inh-caps={one}", f"--ambient-caps={one}", f"--bounding-set={one}",
+                          "lowportd", *options], ENVIRONMENT)
 
     def reload(self, *rules):
-        self.allow(*rules)
+        allow(*rules)
         self.process.send_signal(signal.SIGHUP)
         self.wait_for("RELOADING=1")
         self.wait_for("READY=1")
-
-    def stop(self):
-        status = super().stop()
-        self.notices.close()
-        return status
 
 
 # Containers.
