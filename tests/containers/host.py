@@ -28,6 +28,8 @@ FILES = {
     "/etc/containers/containers.conf":
         '[containers]\ndefault_ulimits = []\ncgroups = "disabled"\nlog_driver = "k8s-file"\n'
         '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
+    # Pods insist on them; an ordinary user's are none, which is told nobody.
+    "/home/web/.config/containers/containers.conf": '[containers]\ncgroups = "enabled"\n',
 }
 
 
@@ -43,8 +45,8 @@ def prepare():
         file.write(f"lowport:x:{LOWPORT}:web\nweb:x:{WEB}:\n")
     POLICY.parent.mkdir()
     for path, owner in (("/home/web", WEB), ("/run/user/1001", WEB), (RUN, LOWPORT)):
-        os.makedirs(path)
-        os.chown(path, owner, owner)
+        os.makedirs(path, exist_ok=True)
+        subprocess.run(["chown", "-R", f"{owner}:{owner}", path], check=True)
 
 
 def mapped(uid):
