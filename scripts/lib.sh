@@ -17,6 +17,7 @@ packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebst
 packages_full+=" python3-markdown-it python3-mdit-py-plugins mandoc bsdextrautils bash-completion"
 packages_full+=" zsh fish netbase"
 packages_full+=" systemd-container"
+packages_full+=" musl-tools"
 packages_demo="python3 curl util-linux iproute2"
 
 am_root() {

@@ -68,13 +68,15 @@ static int ask_policy(const struct question *question) {
         return status;
 }
 
-/* In a container the daemon sees another uid, and our names mean nothing in its policy. */
+/* In a container the daemon sees another uid, our names mean nothing in its policy, and the network
+ * is another one as a rule. */
 static void name_caller(struct question *question, uint32_t uid) {
         struct inquiry *inquiry = &question->inquiry;
 
         if (inquiry_of_caller(inquiry) == 0 && inquiry->account.uid == uid)
                 return;
         snprintf(inquiry->who, sizeof(inquiry->who), "user %u", uid);
+        inquiry->other_netns = true;
 }
 
 /* A rule may hang on the unit, which is plain to whoever wrote it only. */

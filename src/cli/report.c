@@ -81,9 +81,10 @@ static void describe_person(uint32_t uid, struct person *ret) {
         }
 }
 
-/* The line that would allow it. */
+/* The line that would allow it. A container, which is what an unlike uid tells, has a network of its
+ * own as a rule. */
 static void suggest(const struct lowport *lp, const struct spec *spec, const char *who) {
-        bool netns = lowport_reason(lp) == LOWPORT_OTHER_NETNS;
+        bool netns = lowport_reason(lp) == LOWPORT_OTHER_NETNS || lowport_uid(lp) != geteuid();
         char rule[192];
 
         suggest_rule(who, &spec->request, rule, sizeof(rule));

@@ -24,6 +24,7 @@
 #include "lowportd/privilege.h"
 #include "lowportd/registrar.h"
 #include "lowportd/service.h"
+#include "lowportd/watch.h"
 
 /* Milliseconds. */
 enum {
@@ -35,6 +36,7 @@ struct manager {
         const struct options *options;
         struct binder binder;
         struct loader loader;
+        struct watch watch;
         pid_t auditor, registrar;
         int records, registry; /* reading ends, for one of these that must be started anew */
         int signals;
@@ -83,6 +85,7 @@ static void start_loading(struct manager *m) {
                 return;
         }
         m->reload_wanted = false;
+        watch_places(&m->watch, m->options); /* first, or a change meanwhile goes unseen */
         if (m->running) {
                 struct timespec now;
 
@@ -264,14 +267,23 @@ static int start_parts(struct manager *m, struct listeners *listeners) {
         return m->failed ? -EAGAIN : 0;
 }
 
-/* How long poll(2) may wait: until the loader's time is up, or the watchdog's. */
-static int pause_of(const struct manager *m, uint64_t watchdog) {
-        uint64_t now = clock_now(), pause = watchdog > 0 ? watchdog / 2000 : UINT64_MAX;
+/* Makes a pause end at `until`. */
+static void shorten(uint64_t *pause, uint64_t until) {
+        uint64_t now = clock_now(), left = until > now ? until - now : 0;
 
-        if (m->loader.pid != 0 && m->loader.until <= now)
-                return 0;
-        if (m->loader.pid != 0 && m->loader.until - now < pause)
-                pause = m->loader.until - now;
+        if (left < *pause)
+                *pause = left;
+}
+
+/* How long poll(2) may wait: until the loader's time is up, a change has settled, or the watchdog
+ * wants to hear of us. */
+static int pause_of(const struct manager *m, uint64_t watchdog) {
+        uint64_t pause = watchdog > 0 ? watchdog / 2000 : UINT64_MAX;
+
+        if (m->loader.pid != 0)
+                shorten(&pause, m->loader.until);
+        if (m->watch.due != 0)
+                shorten(&pause, m->watch.due);
         return pause == UINT64_MAX ? -1 : (int)pause;
 }
 
@@ -283,8 +295,9 @@ static void loop(struct manager *m) {
                         { .fd = m->signals, .events = POLLIN },
                         { .fd = m->binder.control, .events = POLLIN },
                         { .fd = m->loader.pid != 0 ? m->loader.socket : -1, .events = POLLIN },
+                        { .fd = m->watch.fd, .events = POLLIN },
                 };
-                int n = poll(pollers, 3, pause_of(m, watchdog));
+                int n = poll(pollers, 4, pause_of(m, watchdog));
 
                 if (watchdog > 0)
                         service_notify("WATCHDOG=1");
@@ -297,6 +310,10 @@ static void loop(struct manager *m) {
                 if (m->loader.pid != 0 &&
                     (pollers[2].revents != 0 || clock_now() >= m->loader.until))
                         finish_loading(m);
+                if (pollers[3].revents != 0)
+                        watch_hear(&m->watch);
+                if (watch_is_due(&m->watch))
+                        start_loading(m);
         }
 }
 
@@ -342,7 +359,7 @@ int manager_run(const struct options *options, struct listeners *listeners) {
                              .binder = { .control = -1 } };
 
         m.signals = set_up_signals();
-        if (m.signals < 0 || start_parts(&m, listeners) < 0)
+        if (m.signals < 0 || watch_open(&m.watch, options) < 0 || start_parts(&m, listeners) < 0)
                 return EXIT_FAILURE;
         start_loading(&m);
         loop(&m);

@@ -27,6 +27,7 @@ static const char help[] =
         "                          and \"own\"\n"
         "  --binder PATH           the lowport-binder to run\n"
         "  --user NAME             the user to become when started as root (default: lowport)\n"
+        "  --watch                 load the policy again when one of its files changes\n"
         "  --check                 check the policy and exit: 0, or 1 and what is wrong\n"
         "  --version, --help\n"
         "\n"
@@ -51,6 +52,7 @@ enum {
         OPTION_OWN_SOCKET,
         OPTION_BINDER,
         OPTION_USER,
+        OPTION_WATCH,
         OPTION_CHECK,
         OPTION_WORKERS,
         OPTION_WORKERS_PER_USER,
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
         { "own-socket", required_argument, NULL, OPTION_OWN_SOCKET },
         { "binder", required_argument, NULL, OPTION_BINDER },
         { "user", required_argument, NULL, OPTION_USER },
+        { "watch", no_argument, NULL, OPTION_WATCH },
         { "check", no_argument, NULL, OPTION_CHECK },
         { "workers", required_argument, NULL, OPTION_WORKERS },
         { "workers-per-user", required_argument, NULL, OPTION_WORKERS_PER_USER },
@@ -171,6 +174,9 @@ int options_parse(int argc, char **argv, struct options *ret) {
                         break;
                 case OPTION_USER:
                         o.user = optarg;
+                        break;
+                case OPTION_WATCH:
+                        o.watch = true;
                         break;
                 case OPTION_CHECK:
                         o.check = true;

@@ -17,7 +17,7 @@ struct options {
         const char *socket, *own_socket; /* NULL: see listeners_open() */
         const char *binder;              /* NULL: where it is installed, or beside lowportd */
         const char *user;                /* NULL: lowport, when started as root */
-        bool check;
+        bool check, watch;
         uint32_t record_queue; /* records that may wait for the auditor */
         struct orders limits;
 };

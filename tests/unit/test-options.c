@@ -72,6 +72,9 @@ static void words_are_taken_as_they_are(void **state) {
         assert_string_equal(o.user, "me");
         assert_int_equal(parse(&o, STDERR_FILENO, "--check", NULL, NULL), -1);
         assert_true(o.check);
+        assert_false(o.watch);
+        assert_int_equal(parse(&o, STDERR_FILENO, "--watch", NULL, NULL), -1);
+        assert_true(o.watch);
 }
 
 static const struct limit {
