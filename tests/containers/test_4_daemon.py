@@ -45,7 +45,7 @@ def podman(*command):
 def image():
     podman("build", "--quiet", "--tag=lowport-daemon", "--file=/srv/context/Containerfile.daemon",
            "/srv/context")
-    HERE.mkdir()
+    HERE.mkdir(exist_ok=True)
     yield
     assert not podman("ps", "--all", "--quiet")
 
