@@ -120,6 +120,7 @@ complete -c lowport -n '__lowport_at run' -l no-pid -d 'leave LISTEN_PID out'
 complete -c lowport -n '__lowport_at run' -l env -x -d 'set a variable from the descriptors'
 complete -c lowport -n '__lowport_at run' -l wait -x -d 'try again so long'
 complete -c lowport -n '__lowport_at run' -l no-direct -d 'use the daemon or fail'
+complete -c lowport -n '__lowport_at run' -l keep -d 'have the service manager keep the sockets'
 complete -c lowport -n '__lowport_at run' -l own -d 'make the sockets here and have the daemon bind them'
 
 complete -c lowport -n '__lowport_at wrap' -l via -x -a 'auto seccomp preload' -d how

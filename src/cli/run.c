@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/environment.h"
 #include "cli/execute.h"
+#include "cli/keep.h"
 #include "cli/run_options.h"
 #include "cli/sockets.h"
 
@@ -53,7 +54,8 @@ static int set_variables(const struct run_options *options, const struct handed 
 static int run(const struct run_options *options,
                const struct inherited *inherited,
                struct handed *handed,
-               int *fds) {
+               int *fds,
+               bool *fresh) {
         size_t n = inherited->n + options->n_specs;
         int status, r;
 
@@ -66,9 +68,16 @@ static int run(const struct run_options *options,
         status = set_variables(options, handed, n);
         if (status != CLI_OK)
                 return status;
+        for (size_t i = 0; i < options->n_specs; i++) {
+                fresh[i] = fds[i] < 0;
+                if (!fresh[i] && options->sockets.verbose)
+                        cli_complain("%s: kept since the last start", options->specs[i].text);
+        }
         status = sockets_obtain(options->specs, options->n_specs, &options->sockets, fds);
         if (status != CLI_OK)
                 return status;
+        if (options->keep)
+                keep_store(options->specs, options->n_specs, fds, fresh);
         r = environment_place(fds, handed + inherited->n, options->n_specs);
         if (r < 0) {
                 cli_complain("cannot put the sockets in their places: %s", strerror(-r));
@@ -77,18 +86,27 @@ static int run(const struct run_options *options,
         return execute(options->command);
 }
 
-/* Makes room for all sockets. */
-static int prepare(const struct run_options *options, const struct inherited *inherited) {
-        struct handed *handed = calloc(inherited->n + options->n_specs, sizeof(*handed));
-        int *fds = calloc(options->n_specs, sizeof(*fds));
-        int status = CLI_FAILED;
+/* Makes room for all sockets, and takes those that were kept. */
+static int prepare(const struct run_options *options, struct inherited *inherited) {
+        size_t n = options->n_specs;
+        struct handed *handed = calloc(inherited->n + n + 1, sizeof(*handed));
+        int *fds = calloc(n + 1, sizeof(*fds));
+        bool *fresh = calloc(n + 1, sizeof(*fresh));
+        int status = CLI_FAILED, r = -ENOMEM;
 
-        if (handed == NULL || fds == NULL)
-                cli_complain("%s", strerror(ENOMEM));
+        for (size_t i = 0; fds != NULL && i < n; i++)
+                fds[i] = -1;
+        if (handed != NULL && fds != NULL && fresh != NULL)
+                r = keep_take(options->specs, options->keep ? n : 0, inherited, fds);
+        if (r < 0)
+                cli_complain("cannot take the sockets that were kept: %s", strerror(-r));
         else
-                status = run(options, inherited, handed, fds);
+                status = run_options_check(options, inherited);
+        if (status == CLI_OK)
+                status = run(options, inherited, handed, fds, fresh);
         free(handed);
         free(fds);
+        free(fresh);
         return status;
 }
 
@@ -102,8 +120,6 @@ int cli_run(int argc, char **argv) {
                 cli_complain("cannot take over the sockets of LISTEN_FDS: %s", strerror(-r));
                 status = CLI_FAILED;
         }
-        if (status == CLI_OK)
-                status = run_options_check(&options, &inherited);
         if (status == CLI_OK)
                 status = prepare(&options, &inherited);
         run_options_done(&options);

@@ -44,6 +44,9 @@ static const char help_text[] =
         "                          say reuseport (several processes share it) and mptcp\n"
         "      --own-socket PATH   the daemon's socket for that (else $LOWPORT_OWN_SOCKET, else\n"
         "                          " LOWPORT_OWN_SOCKET_PATH ")\n"
+        "      --keep              have the service manager keep the sockets, and take them back "
+        "from it\n"
+        "                          at the next start (FileDescriptorStoreMax=, NotifyAccess=main)\n"
         "      --socket PATH       the daemon's socket (else $LOWPORT_SOCKET, else\n"
         "                          " LOWPORT_SOCKET_PATH ")\n"
         "  -v, --verbose           say how each socket was obtained\n"
@@ -96,7 +99,7 @@ static int set_wait(struct run_options *options, const char *text) {
 }
 
 static int parse(int argc, char **argv, struct run_options *options) {
-        enum { STDIN = 256, NO_PID, ENV, WAIT, NO_DIRECT, OWN, OWN_SOCKET, SOCKET };
+        enum { STDIN = 256, NO_PID, ENV, WAIT, NO_DIRECT, KEEP, OWN, OWN_SOCKET, SOCKET };
         static const struct option long_options[] = {
                 { "listen", required_argument, NULL, 'l' },
                 { "stdin", no_argument, NULL, STDIN },
@@ -104,6 +107,7 @@ static int parse(int argc, char **argv, struct run_options *options) {
                 { "env", required_argument, NULL, ENV },
                 { "wait", required_argument, NULL, WAIT },
                 { "no-direct", no_argument, NULL, NO_DIRECT },
+                { "keep", no_argument, NULL, KEEP },
                 { "own", no_argument, NULL, OWN },
                 { "own-socket", required_argument, NULL, OWN_SOCKET },
                 { "socket", required_argument, NULL, SOCKET },
@@ -134,6 +138,9 @@ static int parse(int argc, char **argv, struct run_options *options) {
                         break;
                 case NO_DIRECT:
                         options->sockets.no_direct = true;
+                        break;
+                case KEEP:
+                        options->keep = true;
                         break;
                 case OWN:
                         options->sockets.own = true;

@@ -15,6 +15,7 @@ struct run_options {
         size_t n_variables;
         bool on_stdin;
         bool no_pid;
+        bool keep;
         char **command;
 };
 

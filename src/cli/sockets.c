@@ -158,18 +158,20 @@ static int obtain_all(struct lowport *lp,
                       const struct spec *specs,
                       size_t n,
                       const struct sockets_options *options,
-                      int *ret_fds) {
+                      int *fds) {
         struct deadline deadline = deadline_in(options->wait);
 
         for (size_t i = 0; i < n; i++) {
                 struct attempt attempt;
 
-                ret_fds[i] = obtain(lp, &specs[i], options, &deadline, &attempt);
-                if (ret_fds[i] < 0) {
+                if (fds[i] >= 0)
+                        continue;
+                fds[i] = obtain(lp, &specs[i], options, &deadline, &attempt);
+                if (fds[i] < 0) {
                         int status = report(lp, &specs[i], options, &attempt);
 
                         while (i-- > 0)
-                                ret_fds[i] = close_fd(ret_fds[i]);
+                                fds[i] = close_fd(fds[i]);
                         return status;
                 }
         }
@@ -179,7 +181,7 @@ static int obtain_all(struct lowport *lp,
 int sockets_obtain(const struct spec *specs,
                    size_t n,
                    const struct sockets_options *options,
-                   int *ret_fds) {
+                   int *fds) {
         struct lowport lp;
         int r = options->own ? handle_init_own(&lp, options->path)
                              : handle_init(&lp, options->path);
@@ -189,7 +191,7 @@ int sockets_obtain(const struct spec *specs,
                 cli_complain("the daemon's socket: %s", strerror(-r));
                 return CLI_FAILED;
         }
-        status = obtain_all(&lp, specs, n, options, ret_fds);
+        status = obtain_all(&lp, specs, n, options, fds);
         handle_done(&lp);
         return status;
 }

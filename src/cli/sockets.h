@@ -13,9 +13,9 @@ struct sockets_options {
         bool verbose;
 };
 
-/* Obtains a socket for each of the `n` specs, or none at all. Returns an exit status: CLI_OK, or
+/* Obtains a socket for each of the `n` specs that has none (-1) in `fds`, or none at all. Returns an exit status: CLI_OK, or
  * another, with the reason told on standard error. */
 int sockets_obtain(const struct spec *specs,
                    size_t n,
                    const struct sockets_options *options,
-                   int *ret_fds);
+                   int *fds);

@@ -7,14 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/notify.h"
 
 enum { FDS_START = 3 };
 
@@ -62,24 +61,10 @@ int service_take_sockets(int *ret_base, char ***ret_names) {
 }
 
 void service_notify(const char *state) {
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_fd_ int fd = -1;
-        size_t length = path == NULL ? 0 : strlen(path);
+        _cleanup_fd_ int fd = notify_open();
 
-        if (length < 2 || length >= sizeof(address.sun_path) || (*path != '/' && *path != '@'))
-                return;
-        memcpy(address.sun_path, path, length);
-        if (*path == '@')
-                address.sun_path[0] = '\0';
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd >= 0)
-                (void)sendto(fd,
-                             state,
-                             strlen(state),
-                             MSG_NOSIGNAL,
-                             (const struct sockaddr *)&address,
-                             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+                (void)send(fd, state, strlen(state), MSG_NOSIGNAL);
 }
 
 uint64_t service_watchdog(void) {

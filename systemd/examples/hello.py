@@ -8,9 +8,11 @@
 
 import ctypes
 import os
+import signal
 import socket
 import socketserver
 import sys
+import threading
 
 
 def passed():
@@ -40,7 +42,9 @@ class Hello(socketserver.StreamRequestHandler):
 
 
 server = socketserver.ThreadingTCPServer(("", 0), Hello, bind_and_activate=False)
-server.daemon_threads = True
 server.socket.close()
 server.socket = bound(int(sys.argv[1])) if len(sys.argv) > 1 else passed()
-server.serve_forever()
+# What has come is answered; who waits meanwhile waits for the next start, if the socket is kept.
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever(poll_interval=0.05)
+server.server_close()

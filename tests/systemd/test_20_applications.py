@@ -56,7 +56,7 @@ def needs_own(host):
 
 def test_200_examples_are_well_formed(host):
     names = sorted(p.name for p in host.path(h.EXAMPLES).glob("*.service"))
-    assert names == ["hello-bind.service", "hello-own.service", "hello-run.service", "hello-wrap.service"]
+    assert names == ["hello-bind.service", "hello-keep.service", "hello-own.service", "hello-run.service", "hello-wrap.service"]
     host.write("/usr/local/bin/hello.py", "", 0o755)
     result = host.run("systemd-analyze", "verify", "--man=no", *(f"{h.EXAMPLES}/{n}" for n in names))
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
