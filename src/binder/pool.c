@@ -285,18 +285,20 @@ bool pool_is_renewed(const struct pool *p) {
         return true;
 }
 
+static uint32_t most_workers(const struct pool *p, enum mode mode) {
+        if (p->worker.listeners[mode] < 0)
+                return 0;
+        return mode == MODE_OWN ? p->orders.own_workers : p->orders.workers;
+}
+
 bool pool_is_full(const struct pool *p, enum mode mode) {
+        if (p->workers[mode] < most_workers(p, mode) && !p->refused[mode])
+                return false; /* another one is about to come */
         for (uint32_t i = 0; i < p->used; i++)
                 if (mode_of(p, i) == mode && p->children[i].pid != 0 &&
                     (p->children[i].asked != 0 || state_of(p, i) == WORKER_IDLE))
                         return false;
         return true;
-}
-
-static uint32_t most_workers(const struct pool *p, enum mode mode) {
-        if (p->worker.listeners[mode] < 0)
-                return 0;
-        return mode == MODE_OWN ? p->orders.own_workers : p->orders.workers;
 }
 
 /* Keeps idle workers ready. Returns 0 or a negative errno: no memory, no process. */
@@ -306,6 +308,7 @@ static int top_up(struct pool *p, enum mode mode) {
         while (r == 0 && p->workers[mode] < most_workers(p, mode) &&
                count_idle(p, mode) < board_spare(&p->orders, mode))
                 r = pool_fork(p, mode);
+        p->refused[mode] = r < 0;
         return r;
 }
 

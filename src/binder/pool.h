@@ -18,6 +18,7 @@ struct pool {
         struct child *children; /* one per slot */
         uint32_t n_slots, used; /* as on the board */
         uint32_t workers[MODES], stuck[MODES];
+        bool refused[MODES]; /* the last fork was: there is no more to be had for now */
 };
 
 /* Makes a pool without workers. Returns 0 or a negative errno. */
@@ -50,5 +51,5 @@ int pool_tend(struct pool *pool);
  * have not had their first answer. */
 bool pool_is_renewed(const struct pool *pool);
 
-/* Nobody of a mode is idle, and nobody is making room already. */
+/* Nobody of a mode is idle, nobody can be added, and nobody is making room already. */
 bool pool_is_full(const struct pool *pool, enum mode mode);
