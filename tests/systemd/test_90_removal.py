@@ -6,6 +6,28 @@ import os
 import host as h
 
 
+def test_899_an_upgrade_keeps_the_policy_and_what_applications_hold(host, policy):
+    if not os.environ.get("LOWPORT_DEBS"):
+        return  # it is a package that is upgraded
+    policy("allow user alice tcp 80")
+    host.do("systemd-run", "--quiet", "--unit=hold", "--uid=alice", "lowport", "run", "-l", "tcp:80", "--",
+            "sleep", "600")
+    try:
+        h.eventually(lambda: ":80 " in host.do("ss", "-ltHn"), "it listens")
+        inode = host.path("/run/lowport/socket").stat().st_ino
+        before = host.main_pid()
+        host.do("sh", "-c", "dpkg --install /srv/debs/*.deb")
+        assert host.path(h.POLICY).read_text() == "allow user alice tcp 80\n"
+        assert host.show("hold.service", "ActiveState") == "active" and ":80 " in host.do("ss", "-ltHn")
+        assert host.path("/run/lowport/socket").stat().st_ino == inode
+        for unit in h.UNITS[1:]:
+            assert host.show(unit, "ActiveState") == "active"
+        host.do("lowport", "explain", "tcp:80", user="alice")
+        assert host.main_pid() != before, "the new one runs"
+    finally:
+        host.do("systemctl", "stop", "hold.service")
+
+
 def test_900_nothing_runs_or_listens_once_it_is_disabled(host):
     host.do("systemctl", "start", *h.UNITS[1:])
     host.do("lowport", "status")
@@ -23,6 +45,8 @@ def test_900_nothing_runs_or_listens_once_it_is_disabled(host):
 def test_901_uninstalled(host):
     if os.environ.get("LOWPORT_DEBS"):
         host.do("dpkg", "--purge", "lowport", "liblowport0")
+        left = host.do("find", "/", "-xdev", "-name", "*lowport*", "-not", "-path", "/srv/*").split()
+        assert left == [], left
     else:
         manifest = (h.SOURCE / "build/release/install_manifest.txt").read_text().split()
         host.do("rm", *manifest)
