@@ -154,9 +154,18 @@ def serving(pid):
 
 
 def memory(*pids):
-    """The kB of these processes, what they share with others in proportion."""
-    return sum(int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(),
-                             re.M)[1]) for pid in pids)
+    """The kB of these processes. What several of them share counts once, and the pages of libraries as far as
+    they were written to: the others are in memory for every program, and how many of those run is chance."""
+    kilobytes = 0
+    for pid in pids:
+        measure = "Pss"
+        for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            name, *fields = line.split()
+            if not name.endswith(":"):  # a mapping begins
+                measure = "Pss_Dirty" if ".so" in fields[-1] else "Pss"
+            elif name == f"{measure}:":
+                kilobytes += int(fields[0])
+    return kilobytes
 
 
 def descriptors(pid):
