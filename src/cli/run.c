@@ -86,16 +86,25 @@ static int run(const struct run_options *options,
         return execute(options->command);
 }
 
+/* Room for so many descriptors, of which there is none yet; NULL: no memory. */
+static int *make_places(size_t n) {
+        int *fds = calloc(n + 1, sizeof(*fds));
+
+        if (fds == NULL)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                fds[i] = -1;
+        return fds;
+}
+
 /* Makes room for all sockets, and takes those that were kept. */
 static int prepare(const struct run_options *options, struct inherited *inherited) {
         size_t n = options->n_specs;
         struct handed *handed = calloc(inherited->n + n + 1, sizeof(*handed));
-        int *fds = calloc(n + 1, sizeof(*fds));
+        int *fds = make_places(n);
         bool *fresh = calloc(n + 1, sizeof(*fresh));
         int status = CLI_FAILED, r = -ENOMEM;
 
-        for (size_t i = 0; fds != NULL && i < n; i++)
-                fds[i] = -1;
         if (handed != NULL && fds != NULL && fresh != NULL)
                 r = keep_take(options->specs, options->keep ? n : 0, inherited, fds);
         if (r < 0)
