@@ -41,6 +41,7 @@ endforeach()
 target_link_options(flags-plain INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
 
 if(LOWPORT_SANITIZE)
+    target_compile_definitions(flags INTERFACE LOWPORT_SANITIZED)
     target_compile_options(flags INTERFACE -fsanitize=${LOWPORT_SANITIZE}
         -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(flags INTERFACE -fsanitize=${LOWPORT_SANITIZE})

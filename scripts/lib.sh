@@ -10,7 +10,8 @@ logs=$root/build/logs
 python=/usr/bin/python3
 
 # Debian packages, by what they are for.
-packages_build="gcc libc6-dev cmake ninja-build pkgconf libcap-dev libsystemd-dev libcmocka-dev"
+packages_build="gcc libc6-dev cmake ninja-build pkgconf libcap-dev libseccomp-dev libsystemd-dev"
+packages_build+=" libcmocka-dev"
 packages_test="python3 python3-pytest util-linux iproute2 libcap2-bin strace procps"
 packages_user="uidmap"
 packages_full="clang clang-tidy clang-format cppcheck libclang-rt-14-dev mmdebstrap xz-utils"

@@ -166,6 +166,20 @@ int lowport_check(struct lowport *lp,
  */
 int lowport_bind(int fd, const struct sockaddr *addr, socklen_t addrlen);
 
+/** What confines the daemon's trusted part, as bits of lowport_status.protections. A kernel may lack
+ *  some; the daemon works without them. Later versions may add bits. */
+enum lowport_protection {
+        LOWPORT_PROTECTION_NO_NEW_PRIVILEGES = 1 << 0, /**< execve(2) gives it none */
+        LOWPORT_PROTECTION_LIMITS = 1 << 1,            /**< no core, no tracing, bounded memory */
+        LOWPORT_PROTECTION_ONE_CAPABILITY = 1 << 2,    /**< no other in the bounding set */
+        LOWPORT_PROTECTION_NO_ROOT = 1 << 3,           /**< uid 0 is nobody: locked securebits */
+        LOWPORT_PROTECTION_SYSTEM_CALLS = 1 << 4,      /**< none but those listed: seccomp */
+        LOWPORT_PROTECTION_FILES = 1 << 5,             /**< it opens none: Landlock */
+        LOWPORT_PROTECTION_TCP_PORTS = 1 << 6,         /**< those of the rules: Linux 6.7 */
+        LOWPORT_PROTECTION_SIGNALS = 1 << 7,           /**< to its workers alone: Linux 6.12 */
+        LOWPORT_PROTECTION_NO_DESCRIPTORS = 1 << 8,    /**< none uninvited: Linux 6.16 */
+};
+
 /** Counters since the daemon started, and its state. */
 struct lowport_status {
         uint64_t uptime;           /**< seconds */
@@ -184,7 +198,7 @@ struct lowport_status {
         uint32_t workers_stuck;    /**< left behind, because the kernel does not let them go */
         uint32_t workers_max;      /**< limit of `workers` */
         uint32_t workers_per_user; /**< limit of connections per uid, in both modes */
-        uint32_t protections;      /**< reserved, 0 */
+        uint32_t protections;      /**< enum lowport_protection */
         char version[32];          /**< the daemon's release */
         uint32_t own_workers;      /**< processes that serve the own mode */
         uint32_t own_workers_idle; /**< of these, free for the next client */

@@ -124,6 +124,7 @@ void board_fill_status(const struct board *board, struct wire_status *ret) {
                 .workers_stuck = board->stuck,
                 .workers_max = board->orders.workers,
                 .workers_per_user = board->orders.workers_per_user,
+                .protections = board->protections,
                 .version = LOWPORT_VERSION,
                 .own_workers = board->workers[MODE_OWN],
                 .own_workers_idle = board_count(board, MODE_OWN, WORKER_IDLE),

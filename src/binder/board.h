@@ -60,7 +60,7 @@ struct board {
         /* For STATUS. */
         _Atomic uint64_t requests[OUTCOMES]; /* OPEN and CHECK, and what was not understood */
         _Atomic uint64_t evicted, abandoned, records_lost;
-        _Atomic uint32_t workers[MODES], stuck, generation, rules;
+        _Atomic uint32_t workers[MODES], stuck, generation, rules, protections;
         uint64_t started; /* monotonic milliseconds */
         struct orders orders;
 

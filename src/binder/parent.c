@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "binder/confinement.h"
 #include "binder/peer.h"
 #include "binder/pool.h"
 #include "common/cleanup.h"
@@ -30,7 +31,8 @@ struct parent {
         uint64_t waits_since[MODES]; /* a client waits and nobody is idle; 0: none does */
         struct pool pool;
         struct ruleset rules;
-        bool ready; /* the rules in force have been reported */
+        uint32_t protections; /* LOWPORT_PROTECTION_… */
+        bool ready;           /* the rules in force have been reported */
         uint64_t lost_reported;
 };
 
@@ -75,7 +77,12 @@ static int receive_orders(int control, struct orders *ret, struct ruleset *ret_r
 }
 
 static void send_report(const struct parent *p, uint32_t kind, uint32_t generation, int error) {
-        struct report report = { .kind = kind, .generation = generation, .error = error };
+        struct report report = {
+                .kind = kind,
+                .generation = generation,
+                .error = error,
+                .protections = p->protections,
+        };
 
         (void)fdpass_send(p->control, &report, sizeof(report), -1);
 }
@@ -88,6 +95,9 @@ static void replace_rules(struct parent *p, uint32_t generation, struct ruleset 
         p->pool.worker.generation = generation;
         p->pool.board->generation = generation;
         p->pool.board->rules = rules.header->rules;
+        (void)close_fd(p->pool.worker.landlock);
+        p->pool.worker.landlock = confinement_of_worker(&p->rules, &p->protections);
+        p->pool.board->protections = p->protections;
         p->ready = false;
         pool_dismiss(&p->pool);
         if (old.header != NULL)
@@ -240,11 +250,12 @@ static int set_up_signals(int *ret_fd) {
  * granted a request. On a socket that systemd made it is too late for connections that wait already,
  * and each of them tells. listen(2) here makes the clients see this process's credentials, not those
  * of a root that started it. */
-static int set_up_listeners(const int listeners[MODES]) {
+static int set_up_listeners(const int listeners[MODES], uint32_t *ret_protections) {
         for (enum mode mode = MODE_OPEN; mode < MODES; mode++) {
                 if (listeners[mode] < 0)
                         continue;
-                (void)peer_refuse_descriptors(listeners[mode]);
+                if (peer_refuse_descriptors(listeners[mode]) == 0)
+                        *ret_protections |= LOWPORT_PROTECTION_NO_DESCRIPTORS;
                 if (listen(listeners[mode], SOMAXCONN) < 0)
                         return -errno;
         }
@@ -253,7 +264,12 @@ static int set_up_listeners(const int listeners[MODES]) {
 
 int parent_run(int control, int records, int registry, const int listeners[MODES]) {
         struct parent p = { .control = control, .records = records };
-        struct worker worker = { .records = records, .registry = registry, .rules = &p.rules };
+        struct worker worker = {
+                .records = records,
+                .registry = registry,
+                .rules = &p.rules,
+                .landlock = -1,
+        };
         struct orders orders;
         struct ruleset rules = { 0 };
         int r = receive_orders(control, &orders, &rules);
@@ -266,7 +282,7 @@ int parent_run(int control, int records, int registry, const int listeners[MODES
         if (r == 0)
                 r = set_up_signals(&p.signals);
         if (r == 0)
-                r = set_up_listeners(listeners);
+                r = set_up_listeners(listeners, &p.protections);
         if (r < 0)
                 return r;
 
@@ -278,6 +294,9 @@ int parent_run(int control, int records, int registry, const int listeners[MODES
         r = pool_open(&p.pool, &orders, &worker);
         if (r < 0)
                 return r;
+
+        /* All is open that will be, and no worker is there yet. */
+        p.protections |= confinement_enter();
         replace_rules(&p, orders.generation, rules);
         r = pool_count(&p.pool) > 0 ? parent_loop(&p) : -EAGAIN;
         pool_close(&p.pool);

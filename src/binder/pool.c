@@ -133,13 +133,31 @@ static void bury(struct pool *p, uint32_t i) {
         p->board->used = p->used;
 }
 
+/* Nobody here wanted its death: a mistake, a killed intruder, or a person with the right to. */
+static void tell_death(struct pool *p, uint32_t i, int signal) {
+        struct record record = {
+                .kind = RECORD_DIED,
+                .uid = state_of(p, i) == WORKER_IDLE ? RULESET_NONE : slot_of(p, i)->uid,
+                .pid = p->children[i].pid,
+                .count = (uint64_t)signal,
+        };
+
+        (void)!write(p->worker.records, &record, sizeof(record));
+}
+
 void pool_reap(struct pool *p) {
+        int status;
         pid_t pid;
 
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                for (uint32_t i = 0; i < p->used; i++)
-                        if (p->children[i].pid == pid)
-                                bury(p, i);
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                for (uint32_t i = 0; i < p->used; i++) {
+                        if (p->children[i].pid != pid)
+                                continue;
+                        if (WIFSIGNALED(status) && p->children[i].killed == 0)
+                                tell_death(p, i, WTERMSIG(status));
+                        p->stillborn = p->stillborn || (status != 0 && slot_of(p, i)->turn == 0);
+                        bury(p, i);
+                }
 }
 
 /* ---- asking, killing, leaving behind ---- */
@@ -327,8 +345,9 @@ int pool_tend(struct pool *p) {
         if (!thin_out_crowd(p))
                 pause = POOL_ASK_AGAIN;
         for (enum mode mode = MODE_OPEN; mode < MODES; mode++)
-                if (top_up(p, mode) < 0)
+                if (p->stillborn || top_up(p, mode) < 0)
                         pause = POOL_ASK_AGAIN;
+        p->stillborn = false;
         for (uint32_t i = 0; i < p->used; i++) {
                 if (p->children[i].pid == 0)
                         continue;

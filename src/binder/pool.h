@@ -19,6 +19,7 @@ struct pool {
         uint32_t n_slots, used; /* as on the board */
         uint32_t workers[MODES], stuck[MODES];
         bool refused[MODES]; /* the last fork was: there is no more to be had for now */
+        bool stillborn;      /* a worker ended before it served anybody: the next may, too */
 };
 
 /* Makes a pool without workers. Returns 0 or a negative errno. */

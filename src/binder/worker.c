@@ -12,6 +12,7 @@
 
 #include "binder/audit.h"
 #include "binder/binding.h"
+#include "binder/confinement.h"
 #include "binder/connection.h"
 #include "binder/leader.h"
 #include "binder/own_socket.h"
@@ -461,6 +462,8 @@ void worker_run(struct worker *w) {
         for (size_t i = 0; i < MODES; i++)
                 if (i != w->slot->mode)
                         (void)close_fd(w->listeners[i]);
+        if (confinement_enter_worker(w->landlock) < 0)
+                _exit(EXIT_FAILURE);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
 
         while (again && !connection_is_last(w)) {

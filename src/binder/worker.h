@@ -21,6 +21,7 @@ struct worker {
         int records;          /* writing end of the pipe, O_NONBLOCK */
         int registry;         /* where to ask for units */
         int nudge;            /* eventfd: wakes the parent */
+        int landlock;         /* for confinement_enter_worker() */
         int reserve;          /* a descriptor to give up when there are none left */
         int not_yours[2];     /* descriptors of the parent, which the worker closes */
 };

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "common/protection.h"
 
 static const char help_text[] =
         "Usage: lowport status [OPTION]…\n"
@@ -74,6 +75,26 @@ static uint64_t value_of(const struct lowport_status *status, const struct field
         return narrow;
 }
 
+static void print_protections_json(struct json *json, uint32_t active) {
+        json_open(json, "protections", '[');
+        for (const struct protection *p = protections; p->bit != 0; p++)
+                if ((active & p->bit) != 0)
+                        json_string(json, NULL, p->name);
+        json_close(json, ']');
+}
+
+/* What confines the daemon's trusted part, and what it lacks. */
+static void print_protections(uint32_t active) {
+        (void)fputs("    confined:", stdout);
+        for (const struct protection *p = protections; p->bit != 0; p++)
+                if ((active & p->bit) != 0)
+                        (void)printf(" %s", p->name);
+        (void)putchar('\n');
+        for (const struct protection *p = protections; p->bit != 0; p++)
+                if ((active & p->bit) == 0)
+                        (void)printf("not confined: %s, which needs %s\n", p->name, p->needs);
+}
+
 static void print_json(const struct lowport_status *status) {
         struct json json = { .file = stdout };
 
@@ -81,6 +102,7 @@ static void print_json(const struct lowport_status *status) {
         json_string(&json, "version", status->version);
         for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
                 json_number(&json, fields[i].key, value_of(status, &fields[i]));
+        print_protections_json(&json, status->protections);
         json_close(&json, '}');
         (void)putchar('\n');
 }
@@ -114,6 +136,7 @@ static void print_text(const struct lowport_status *status) {
                 output_coloured(stdout, colour_of(&fields[i], value), line);
                 (void)putchar('\n');
         }
+        print_protections(status->protections);
 }
 
 static int show(const char *path, bool as_json) {

@@ -44,7 +44,8 @@ enum {
 struct report {
         uint32_t kind;
         uint32_t generation;
-        int32_t error; /* a positive errno with REPORT_FAILED */
+        int32_t error;        /* a positive errno with REPORT_FAILED */
+        uint32_t protections; /* LOWPORT_PROTECTION_…, with REPORT_READY */
 };
 
 /* Exit statuses of lowport-binder that lowportd has words for. */

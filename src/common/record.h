@@ -12,6 +12,7 @@ enum {
         RECORD_CLOSED = 2,  /* a connection was closed on its client; `reason` says why */
         RECORD_LOST = 3,    /* `count` records found the queue full */
         RECORD_STUCK = 4,   /* `count` workers are left behind; `pid` is the newest */
+        RECORD_DIED = 5,    /* worker `pid` died of signal `count` while it served `uid` */
 };
 
 enum {
@@ -32,7 +33,7 @@ struct record {
         int32_t error;       /* what the client was told */
         uint64_t time;       /* microseconds since 1970 */
         uint64_t inode;      /* of the socket handed out or bound, 0: none */
-        uint64_t count;      /* RECORD_LOST, RECORD_STUCK */
+        uint64_t count;      /* RECORD_LOST, RECORD_STUCK, RECORD_DIED */
         uint32_t generation; /* of the rules */
         uint32_t request_flags;
         uint32_t backlog;

@@ -53,7 +53,7 @@ struct wire_status {
         uint32_t rules;      /* in the policy in force */
         uint32_t workers, workers_idle, workers_stuck;
         uint32_t workers_max, workers_per_user;
-        uint32_t protections; /* bits for what confines the binder; 0 in this version */
+        uint32_t protections; /* LOWPORT_PROTECTION_…: what confines the binder */
         char version[32];     /* the daemon's release, NUL-terminated */
         uint32_t own_workers, own_workers_idle, own_workers_max, own_per_user;
         uint32_t stuck_uid, stuck_of_uid; /* who has most of the stuck ones, and how many */

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lowportd/confinement.h"
 #include "lowportd/privilege.h"
 
 int child_begin(const char *name, int fd) {
@@ -16,5 +17,6 @@ int child_begin(const char *name, int fd) {
         if ((fd != first && dup3(fd, first, O_CLOEXEC) < 0) ||
             syscall(SYS_close_range, (unsigned)first + 1, ~0U, 0U) < 0 || privilege_drop() < 0)
                 _exit(EXIT_FAILURE);
+        confinement_enter_child();
         return first;
 }

@@ -18,6 +18,7 @@ static const char id_limited[] = "90f7b3f27cc74c6d8eb86c4a2b3d7b5d";
 static const char id_malformed[] = "97cd69ccabbf474893d910bf4b72fe4e";
 static const char id_lost[] = "01e88a3f56f842b4880557099584cf4c";
 static const char id_stuck[] = "de52b6571e1f4163aa298a6127b8c6c0";
+static const char id_died[] = "0d4bc2a1f4b14e0d8f3f3c2a7e915d66";
 
 /* What kind of news a request's end is. */
 struct verdict_words {
@@ -199,22 +200,33 @@ static void write_fields(struct entry *entry, const struct record *record, const
 
 static void write_notice(struct entry *entry, const struct record *record) {
         unsigned long long count = record->count;
-        bool lost = record->kind == RECORD_LOST;
+        const char *id = id_lost;
 
-        if (lost)
+        if (record->kind == RECORD_LOST) {
                 FIELD(entry, "MESSAGE=%llu records lost: the queue was full", count);
-        else
+        } else if (record->kind == RECORD_STUCK) {
+                id = id_stuck;
                 FIELD(entry,
                       "MESSAGE=worker %d is stuck in the kernel, and left behind; %llu such in all",
                       record->pid,
                       count);
+        } else {
+                id = id_died;
+                FIELD(entry,
+                      "MESSAGE=worker %d died of signal %llu (%s) while it served %s",
+                      record->pid,
+                      count,
+                      strsignal((int)count),
+                      record->uid == UINT32_MAX ? "nobody" : put(entry, "uid %u", record->uid));
+                FIELD(entry, "LOWPORT_UID=%u", record->uid);
+        }
         FIELD(entry, "PRIORITY=%d", LOG_WARNING);
-        FIELD(entry, "MESSAGE_ID=%s", lost ? id_lost : id_stuck);
+        FIELD(entry, "MESSAGE_ID=%s", id);
         FIELD(entry, "LOWPORT_COUNT=%llu", count);
 }
 
 void entry_write(struct entry *entry, const struct record *record, const char *user, bool fields) {
-        bool notice = record->kind == RECORD_LOST || record->kind == RECORD_STUCK;
+        bool notice = record->kind >= RECORD_LOST;
 
         entry->used = 0;
         entry->n_fields = 0;

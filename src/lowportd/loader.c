@@ -15,6 +15,7 @@
 #include "common/fdpass.h"
 #include "lowportd/child.h"
 #include "lowportd/clock.h"
+#include "lowportd/confinement.h"
 #include "lowportd/log.h"
 #include "policy/load.h"
 
@@ -30,6 +31,7 @@ static _Noreturn void load(int socket, const struct options *options) {
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         socket = child_begin("lowportd-load", socket);
+        confinement_enter_loader();
         r = load_ruleset(&what, &report, &rules);
         for (size_t i = 0; i < report.n_warnings; i++)
                 log_warning("%s", report.warnings[i]);

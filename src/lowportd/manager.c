@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/protection.h"
 #include "common/record.h"
 #include "lowportd/auditor.h"
 #include "lowportd/binder.h"
 #include "lowportd/clock.h"
+#include "lowportd/confinement.h"
 #include "lowportd/loader.h"
 #include "lowportd/log.h"
 #include "lowportd/privilege.h"
@@ -131,8 +133,38 @@ static void finish_loading(struct manager *m) {
         m->loaded = answer;
 }
 
+/* Adds a name to a list in `text`. */
+static void list(char *text, size_t size, const char *name, const char *needs) {
+        size_t used = strlen(text);
+
+        (void)snprintf(text + used,
+                       size - used,
+                       "%s%s%s%s%s",
+                       used > 0 ? ", " : "",
+                       name,
+                       needs != NULL ? " (" : "",
+                       needs != NULL ? needs : "",
+                       needs != NULL ? ")" : "");
+}
+
+/* Once: what confines the binder, and what this kernel or this start lacks of it. */
+static void say_protections(uint32_t active) {
+        char there[256] = "", lacking[512] = "";
+
+        for (const struct protection *p = protections; p->bit != 0; p++)
+                if ((active & p->bit) != 0)
+                        list(there, sizeof(there), p->name, NULL);
+                else
+                        list(lacking, sizeof(lacking), p->name, p->needs);
+        log_info("the binder is confined: %s", there);
+        if (lacking[0] != '\0')
+                log_info("not confined by: %s", lacking);
+}
+
 /* The binder works by the rules ordered. */
-static void rules_in_force(struct manager *m) {
+static void rules_in_force(struct manager *m, uint32_t active) {
+        if (!m->running)
+                say_protections(active);
         log_info("%s: %u rules of %u files in force",
                  m->running ? "reloaded" : "ready",
                  m->loaded.rules,
@@ -149,7 +181,7 @@ static void handle_report(struct manager *m) {
         if (binder_hear(&m->binder, &report) <= 0)
                 return; /* its end comes as a signal, too */
         if (report.kind == REPORT_READY && report.generation == m->generation)
-                rules_in_force(m);
+                rules_in_force(m, report.protections);
         else if (report.kind == REPORT_FAILED)
                 reload_failed(strerror(report.error));
 }
@@ -264,6 +296,7 @@ static int start_parts(struct manager *m, struct listeners *listeners) {
                 return r;
         start_auditor(m);
         start_registrar(m);
+        confinement_enter_manager(listeners);
         return m->failed ? -EAGAIN : 0;
 }
 

@@ -21,6 +21,26 @@ def documented():
     return {name for cell in names for name in re.findall(r"`(\w+)`", cell)}
 
 
+def of_the_parent():
+    section = (SOURCE / "docs/architecture.md").read_text().split("| call of the parent |")[1]
+    return {name for cell in re.findall(r"^\|\s*(.+?)\s*\|", section.split("\n\n")[0], re.M)
+            for name in re.findall(r"`(\w+)`", cell)}
+
+
+def filtered():
+    """The names on the filter's list: all, and those that the parent alone needs."""
+    text = (SOURCE / "src/binder/filter.c").read_text()
+    text = text[text.index("struct line lines[]"):text.index("count_conditions")]
+    others = {"INTERNET": {"socket"}, "OPTION": {"setsockopt"}, "COMMAND": {"fcntl", "fcntl64"}}
+
+    def names(part):
+        found = set(re.findall(r'\b(?:ALWAYS|WHEN)\("(\w+)"', part))
+        return found.union(*(others[macro] for macro in re.findall(r"^\s*([A-Z]+)\(", part, re.M)
+                             if macro in others))
+    shared, parent = text.split("/* The parent. */")
+    return names(text), names(parent) - names(shared)
+
+
 def exercise(d, alice):
     """One of everything that a client can make a worker do."""
     with alice.connect(d) as c:
@@ -83,6 +103,15 @@ def worker_calls(log):
         if found[1] in serving:
             names.add(found[2])
     return names
+
+
+def test_401_the_filter_allows_what_is_documented_and_nothing_else(capsys):
+    allowed, parent = filtered()
+    with capsys.disabled():
+        print(f"\nsystem calls that the filter allows: {' '.join(sorted(allowed - parent))}; "
+              f"for the parent alone: {' '.join(sorted(parent))}")
+    assert allowed == documented(), allowed ^ documented()
+    assert parent == of_the_parent(), parent ^ of_the_parent()
 
 
 @pytest.mark.without_sanitizers

@@ -11,7 +11,7 @@ add_library(binder-parts STATIC ${binder_sources})
 target_link_libraries(binder-parts PUBLIC decide common)
 
 add_library(lowportd-parts STATIC)
-foreach(noun options log child listener loader entry cgroup service-plain watch)
+foreach(noun options log child confinement listener loader entry cgroup service-plain watch)
     target_sources(lowportd-parts PRIVATE ${PROJECT_SOURCE_DIR}/src/lowportd/${noun}.c)
 endforeach()
 target_link_libraries(lowportd-parts PUBLIC policy client common)
@@ -49,16 +49,17 @@ add_daemon_test(binding LIBRARIES binder-parts
 # These run the whole binder, as a process of its own.
 foreach(noun worker limits parent)
     add_daemon_test(${noun} SOURCES live-binder.c LIBRARIES policy-fixture binder-parts
-        WRAP board_new accept4 fork socket)
+        WRAP board_new accept4 fork socket confinement_enter_worker)
 endforeach()
 
 add_daemon_test(own-mode SOURCES live-binder.c LIBRARIES policy-fixture binder-parts
-    WRAP board_new accept4 fork socket setsockopt getsockopt)
+    WRAP board_new accept4 fork socket setsockopt getsockopt confinement_enter_worker)
 add_daemon_test(turn LIBRARIES binder-parts)
 
 add_daemon_test(options LIBRARIES lowportd-parts)
 add_daemon_test(entry LIBRARIES lowportd-parts)
 add_daemon_test(cgroup LIBRARIES lowportd-parts)
+add_daemon_test(confinement LIBRARIES lowportd-parts)
 add_daemon_test(watch LIBRARIES lowportd-parts WRAP inotify_init1 clock_gettime)
 add_daemon_test(service LIBRARIES lowportd-parts)
 add_daemon_test(listener LIBRARIES lowportd-parts WRAP service_take_sockets)

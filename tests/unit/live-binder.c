@@ -37,6 +37,8 @@ int __real_socket(int domain, int type, int protocol);
 int __wrap_socket(int domain, int type, int protocol);
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
+int __real_confinement_enter_worker(int landlock);
+int __wrap_confinement_enter_worker(int landlock);
 
 /* The board is made before the binder is forked, so that the test shares it. */
 struct board *__wrap_board_new(const struct orders *orders) {
@@ -61,6 +63,11 @@ int __wrap_socket(int domain, int type, int protocol) {
 
 pid_t __wrap_fork(void) {
         return is_to_fail(&live.faults->fork) ? -1 : __real_fork();
+}
+
+int __wrap_confinement_enter_worker(int landlock) {
+        atomic_fetch_add(&live.faults->births, 1);
+        return is_to_fail(&live.faults->birth) ? -errno : __real_confinement_enter_worker(landlock);
 }
 
 /* ---- its life ---- */

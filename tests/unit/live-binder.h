@@ -22,7 +22,8 @@ struct live_fault {
 };
 
 struct live_faults {
-        struct live_fault accept, fork, socket;
+        struct live_fault accept, fork, socket, birth;
+        _Atomic uint32_t births; /* of workers */
 };
 
 struct live {

@@ -2,6 +2,7 @@
 #include "daemon-fixture.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -194,6 +195,15 @@ static void notices(void **state) {
         assert_string_equal(entry.message,
                             "worker 99 is stuck in the kernel, and left behind; 2 such in all");
         assert_string_not_equal(field("MESSAGE_ID"), lost_id);
+        record = (struct record){ .kind = RECORD_DIED, .count = SIGSYS, .pid = 99, .uid = 1001 };
+        entry_write(&entry, &record, NULL, true);
+        assert_string_equal(
+                entry.message,
+                "worker 99 died of signal 31 (Bad system call) while it served uid 1001");
+        expect_field("LOWPORT_UID", "1001");
+        record.uid = UINT32_MAX;
+        entry_write(&entry, &record, NULL, true);
+        assert_non_null(strstr(entry.message, "while it served nobody"));
 }
 
 static void fields_for_programs(void **state) {

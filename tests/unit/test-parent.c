@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "binder/pool.h"
 #include "policy/sealed.h"
 
 static const char policy[] = "allow anyone tcp 127.0.0.1:1-65535\n";
@@ -271,6 +272,32 @@ static void a_refused_fork_is_tried_again(void **state) {
         close(connection);
 }
 
+/* A worker that cannot be confined does not serve. Another is tried, and not as fast as they die. */
+static void workers_that_die_at_birth_are_replaced_with_patience(void **state) {
+        struct orders orders = live_orders();
+        uint64_t begin, pauses;
+        pid_t workers[16];
+        int connection;
+
+        (void)state;
+        start(&orders);
+        assert_int_equal(list_workers(workers), 2);
+        live.faults->birth.always = true;
+        live.faults->birth.error = ENOMEM;
+        live.faults->births = 0;
+        begin = fixture_now();
+        for (size_t i = 0; i < 2; i++)
+                assert_int_equal(kill(workers[i], SIGKILL), 0);
+        fixture_wait_for(live.faults->births >= 12);
+        pauses = (fixture_now() - begin) / POOL_ASK_AGAIN;
+        assert_in_range(live.faults->births, 12, 2 * (pauses + 3));
+
+        connection = live_connect(); /* it waits */
+        live.faults->birth.error = 0;
+        assert_int_equal(check(connection).reply.reason, LOWPORT_GRANTED);
+        close(connection);
+}
+
 /* A burst is served by more workers than are kept. */
 static void workers_come_and_go_with_the_clients(void **state) {
         struct orders orders = live_orders();
@@ -354,6 +381,7 @@ int main(void) {
                 TEST(rules_in_a_file_are_refused),
                 TEST(a_dead_worker_is_replaced),
                 TEST(a_refused_fork_is_tried_again),
+                TEST(workers_that_die_at_birth_are_replaced_with_patience),
                 TEST(workers_come_and_go_with_the_clients),
                 TEST(lost_records_are_told_of),
                 TEST(the_end_of_the_manager_is_the_end_of_all),
