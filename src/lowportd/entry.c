@@ -65,6 +65,10 @@ static const char *put(struct entry *entry, const char *format, ...) {
         va_end(arguments);
         if (n < 0 || (size_t)n >= room)
                 return "";
+        /* A worker gone bad must not write lines that look like another's. */
+        for (char *c = start; *c != '\0'; c++)
+                if ((unsigned char)*c < ' ' || *c == '\x7f')
+                        *c = '?';
         entry->used += (size_t)n + 1;
         return start;
 }

@@ -21,6 +21,8 @@ Version: 2.66
 Libs: -L$musl/lib -lcap
 Cflags: -isystem $musl/include
 END_OF_FILE
+# Its user is a program that runs here, at build time.
+cp "$(pkg-config --variable=pcfiledir libseccomp)/libseccomp.pc" "$musl/"
 export PKG_CONFIG_LIBDIR="$musl" CMAKE_LIBRARY_PATH="$musl/lib"
 export CC=musl-gcc CFLAGS="-Os -isystem $musl/include"
 

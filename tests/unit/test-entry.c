@@ -180,6 +180,17 @@ static void connections_that_were_closed(void **state) {
                             "limited a connection for alice (uid 1001, pid 42): over a limit");
 }
 
+static void what_is_no_text_does_not_reach_the_log(void **state) {
+        struct record record = make_record(LOWPORT_GRANTED, 0);
+
+        (void)state;
+        set_rule(&record, 3);
+        (void)strcpy(record.path, "a\nb\x1b[31m");
+        entry_write(&entry, &record, "alice", true);
+        assert_non_null(strstr(entry.message, " by a?b?[31m:3"));
+        expect_field("LOWPORT_RULE_FILE", "a?b?[31m");
+}
+
 static void notices(void **state) {
         struct record record = { .kind = RECORD_LOST, .count = 12 };
         char lost_id[33];
@@ -286,6 +297,7 @@ int main(void) {
                 cmocka_unit_test(sentences),
                 cmocka_unit_test(sentences_about_other_things),
                 cmocka_unit_test(connections_that_were_closed),
+                cmocka_unit_test(what_is_no_text_does_not_reach_the_log),
                 cmocka_unit_test(notices),
                 cmocka_unit_test(fields_for_programs),
                 cmocka_unit_test(the_longest_fits),
