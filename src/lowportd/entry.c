@@ -49,6 +49,20 @@ static struct verdict_words verdict_of(const struct record *record) {
         }
 }
 
+/* A worker gone bad must not write lines of its own into the log, nor to a terminal. */
+static void make_line(char *text, size_t size) {
+        text[size - 1] = '\0';
+        for (; *text != '\0'; text++)
+                if ((unsigned char)*text < ' ' || *text == 0x7f)
+                        *text = '?';
+}
+
+bool entry_admits(struct record *record) {
+        make_line(record->unit, sizeof(record->unit));
+        make_line(record->path, sizeof(record->path));
+        return record->kind >= RECORD_REQUEST && record->kind <= RECORD_STUCK;
+}
+
 /* Appends to the entry's text; returns where, or "" when it is full. */
 static const char *put(struct entry *entry, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
