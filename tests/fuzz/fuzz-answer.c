@@ -31,8 +31,12 @@ int peer_open_process(int connection, int *ret_pidfd) {
 
 /* The question is answered before it is waited for. */
 int __wrap_fdpass_send(int socket, const void *data, size_t size, int fd) {
+        char byte;
+
         if (socket != hostile.registry)
                 return __real_fdpass_send(socket, data, size, fd);
+        /* What is closed with something unread in it takes back what it sent. */
+        (void)recv(fd, &byte, 1, MSG_DONTWAIT);
         if (hostile.size > 0)
                 fuzz_send(fd, hostile.data + 1, hostile.size - 1, hostile.data[0] & 3);
         return 0;
