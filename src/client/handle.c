@@ -47,6 +47,16 @@ void handle_reset(struct lowport *lp) {
         memcpy(lp->message, "granted", sizeof("granted"));
 }
 
+/* The rule's file goes into messages, and these to terminals and logs: whatever answers is not to
+ * write more there than a name. */
+static void take_rule(struct lowport *lp, const struct wire_reply *reply) {
+        lp->line = reply->line;
+        memcpy(lp->rule_path, reply->path, strlen(reply->path) + 1);
+        for (char *s = lp->rule_path; *s != '\0'; s++)
+                if ((unsigned char)*s < ' ' || *s == 0x7f)
+                        *s = '?';
+}
+
 void handle_take_reply(struct lowport *lp,
                        const struct wire_request *request,
                        const struct wire_reply *reply) {
@@ -66,10 +76,8 @@ void handle_take_reply(struct lowport *lp,
         lp->uid = reply->uid;
         lp->detail = reply->detail;
         /* A state has no rule; its bytes are where the path would be. */
-        if (request->operation != WIRE_STATUS || reply->reason != LOWPORT_GRANTED) {
-                lp->line = reply->line;
-                memcpy(lp->rule_path, reply->path, strlen(reply->path) + 1);
-        }
+        if (request->operation != WIRE_STATUS || reply->reason != LOWPORT_GRANTED)
+                take_rule(lp, reply);
         if (reply->reason == LOWPORT_GRANTED)
                 return;
         memcpy(message.address.bytes, request->address, sizeof(request->address));

@@ -19,11 +19,21 @@ static bool reason_valid(const struct wire_reply *reply) {
         return error == 0 || error == reply->error;
 }
 
+/* A release is no place for what would write to a terminal. */
+static bool release_valid(const char *text, size_t size) {
+        size_t length = strnlen(text, size);
+
+        for (size_t i = 0; i < length; i++)
+                if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+                        return false;
+        return length < size;
+}
+
 static bool text_valid(const struct wire_reply *reply) {
         const struct wire_status *status = &reply->status;
 
         if (reply->operation == WIRE_STATUS && reply->reason == LOWPORT_GRANTED)
-                return memchr(status->version, '\0', sizeof(status->version)) != NULL;
+                return release_valid(status->version, sizeof(status->version));
         return memchr(reply->path, '\0', sizeof(reply->path)) != NULL;
 }
 

@@ -101,9 +101,7 @@ static void audit(struct auditor *a, const struct record *record) {
         static struct entry entry;
         struct record copy = *record;
 
-        copy.path[sizeof(copy.path) - 1] = '\0';
-        copy.unit[sizeof(copy.unit) - 1] = '\0';
-        if (copy.kind < RECORD_REQUEST || copy.kind > RECORD_DIED || is_suppressed(a, &copy))
+        if (!entry_admits(&copy) || is_suppressed(a, &copy))
                 return;
         entry_write(
                 &entry, &copy, copy.uid == UINT32_MAX ? NULL : name_of(a, copy.uid), a->to_journal);

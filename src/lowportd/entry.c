@@ -50,6 +50,20 @@ static struct verdict_words verdict_of(const struct record *record) {
         }
 }
 
+/* A worker gone bad must not write lines of its own into the log, nor to a terminal. */
+static void make_line(char *text, size_t size) {
+        text[size - 1] = '\0';
+        for (; *text != '\0'; text++)
+                if ((unsigned char)*text < ' ' || *text == 0x7f)
+                        *text = '?';
+}
+
+bool entry_admits(struct record *record) {
+        make_line(record->unit, sizeof(record->unit));
+        make_line(record->path, sizeof(record->path));
+        return record->kind >= RECORD_REQUEST && record->kind <= RECORD_DIED;
+}
+
 /* Appends to the entry's text; returns where, or "" when it is full. */
 static const char *put(struct entry *entry, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
@@ -65,10 +79,6 @@ static const char *put(struct entry *entry, const char *format, ...) {
         va_end(arguments);
         if (n < 0 || (size_t)n >= room)
                 return "";
-        /* A worker gone bad must not write lines that look like another's. */
-        for (char *c = start; *c != '\0'; c++)
-                if ((unsigned char)*c < ' ' || *c == '\x7f')
-                        *c = '?';
         entry->used += (size_t)n + 1;
         return start;
 }

@@ -18,6 +18,10 @@ struct entry {
         size_t used;
 };
 
+/* Makes the bytes that a worker left fit to be written: texts end, and are of one line. False: it is
+ * no record of a kind that there is. */
+bool entry_admits(struct record *record);
+
 /* Writes the entry of a record. `user` is the name of its uid, or NULL. Without `fields` there is no
  * more than the message: most of the work is in the others. */
 void entry_write(struct entry *entry, const struct record *record, const char *user, bool fields);

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "0::/path", or "1:name=systemd:/path" where only that hierarchy is systemd's. */
+/* "0::/path", or "1:name=systemd:/path" where only that hierarchy is systemd's. The names of groups
+ * are other people's choice, and a ':' may be in them: only where a line begins does a word count. */
 static const char *path_in_line(const char *line) {
-        static const char *const heads[] = { "0::", ":name=systemd:" };
-        const char *head = strstr(line, heads[1]);
+        static const char unified[] = "0::", named[] = ":name=systemd:";
 
-        if (strncmp(line, heads[0], strlen(heads[0])) == 0)
-                return line + strlen(heads[0]);
-        return head != NULL ? head + strlen(heads[1]) : NULL;
+        if (strncmp(line, unified, strlen(unified)) == 0)
+                return line + strlen(unified);
+        line += strspn(line, "0123456789");
+        return strncmp(line, named, strlen(named)) == 0 ? line + strlen(named) : NULL;
 }
 
 int unit_read_cgroup(pid_t pid, char *ret, size_t size) {

@@ -186,6 +186,27 @@ static void a_denial_names_its_rule(void **state) {
         assert_int_equal(fake->n_connections, 1);
 }
 
+static void an_answer_writes_nothing_to_a_terminal(void **state) {
+        struct fake *fake = *state;
+        struct lowport_status status;
+        const char *path = NULL;
+        unsigned line = 0;
+
+        fake_add(fake, ACT_REPLY, LOWPORT_RULE_DENIES, EACCES);
+        fake->acts[0].reply.line = 7;
+        strcpy(fake->acts[0].reply.path, "/a\x1b[2Jb\nc\x7f");
+        fake_add(fake, ACT_REPLY, 0, 0);
+        strcpy(fake->acts[1].reply.status.version, "1.2\x1b[2J");
+        struct lowport *lp = start(fake);
+
+        assert_failed(lp, open_80(lp), EACCES, LOWPORT_RULE_DENIES);
+        assert_int_equal(lowport_rule(lp, &path, &line), 1);
+        assert_string_equal(path, "/a?[2Jb?c?");
+        assert_string_equal(lowport_message(lp), "denied to uid 1001 by /a?[2Jb?c?:7");
+        assert_failed(lp, lowport_status(lp, &status, sizeof(status)), EPROTO, LOWPORT_BAD_REPLY);
+        stop(fake, lp);
+}
+
 static void messages_say_what_people_want_to_know(void **state) {
         static const struct {
                 enum lowport_reason reason;
@@ -717,6 +738,7 @@ int main(void) {
                 TEST(one_connection_serves_several_requests),
                 TEST(without_a_handle_each_call_connects),
                 TEST(a_denial_names_its_rule),
+                TEST(an_answer_writes_nothing_to_a_terminal),
                 TEST(messages_say_what_people_want_to_know),
                 TEST(an_answer_that_is_none_is_refused),
                 TEST(a_check_brings_no_socket),

@@ -180,17 +180,6 @@ static void connections_that_were_closed(void **state) {
                             "limited a connection for alice (uid 1001, pid 42): over a limit");
 }
 
-static void what_is_no_text_does_not_reach_the_log(void **state) {
-        struct record record = make_record(LOWPORT_GRANTED, 0);
-
-        (void)state;
-        set_rule(&record, 3);
-        (void)strcpy(record.path, "a\nb\x1b[31m");
-        entry_write(&entry, &record, "alice", true);
-        assert_non_null(strstr(entry.message, " by a?b?[31m:3"));
-        expect_field("LOWPORT_RULE_FILE", "a?b?[31m");
-}
-
 static void notices(void **state) {
         struct record record = { .kind = RECORD_LOST, .count = 12 };
         char lost_id[33];
@@ -275,6 +264,27 @@ static void the_longest_fits(void **state) {
         assert_true(entry.n_fields < ENTRY_FIELDS_MAX);
 }
 
+/* A worker gone bad writes what it likes. */
+static void what_a_worker_left_is_made_one_line(void **state) {
+        struct record record = make_record(LOWPORT_GRANTED, 0);
+
+        (void)state;
+        memset(record.unit, 'u', sizeof(record.unit));
+        memset(record.path, 'p', sizeof(record.path));
+        memcpy(record.path, "a\nlowportd: \x1b[2J\x7f", 17);
+        record.line = 3;
+        assert_true(entry_admits(&record));
+        assert_int_equal(strlen(record.unit), sizeof(record.unit) - 1);
+        assert_int_equal(strlen(record.path), sizeof(record.path) - 1);
+        assert_memory_equal(record.path, "a?lowportd: ?[2J?", 17);
+        entry_write(&entry, &record, NULL, false);
+        assert_null(strpbrk(entry.message, "\n\x1b\x7f"));
+        record.kind = 0;
+        assert_false(entry_admits(&record));
+        record.kind = RECORD_STUCK + 1;
+        assert_false(entry_admits(&record));
+}
+
 static void what_does_not_fit_is_left_out(void **state) {
         static char user[ENTRY_TEXT_MAX + 1];
         struct record record = make_record(LOWPORT_GRANTED, 0);
@@ -297,10 +307,10 @@ int main(void) {
                 cmocka_unit_test(sentences),
                 cmocka_unit_test(sentences_about_other_things),
                 cmocka_unit_test(connections_that_were_closed),
-                cmocka_unit_test(what_is_no_text_does_not_reach_the_log),
                 cmocka_unit_test(notices),
                 cmocka_unit_test(fields_for_programs),
                 cmocka_unit_test(the_longest_fits),
+                cmocka_unit_test(what_a_worker_left_is_made_one_line),
                 cmocka_unit_test(what_does_not_fit_is_left_out),
         };
 

@@ -87,6 +87,17 @@ static void the_group_is_read_from_either_hierarchy(void **state) {
         expect_cgroup("0::/\n", NULL);
 }
 
+/* Whoever may make a group below another hierarchy chooses its name. */
+static void a_groups_name_is_no_hierarchy(void **state) {
+        (void)state;
+        expect_cgroup("5:memory:/user.slice/x:name=systemd:/system.slice/nginx.service\n", NULL);
+        expect_cgroup("5:memory:/x:name=systemd:/system.slice/nginx.service\n"
+                      "1:name=systemd:/user.slice/user-1000.slice/session-2.scope\n",
+                      "/user.slice/user-1000.slice/session-2.scope");
+        expect_cgroup("1:name=systemd:/a/x:name=systemd:/b\n", "/a/x:name=systemd:/b");
+        expect_cgroup("10::/system.slice/a.service\n", NULL);
+}
+
 static void what_cannot_be_read_is_an_error(void **state) {
         char path[4];
 
@@ -102,6 +113,7 @@ int main(void) {
                 cmocka_unit_test(a_users_own_unit_is_the_users_manager),
                 cmocka_unit_test(other_groups_are_no_units),
                 cmocka_unit_test(the_group_is_read_from_either_hierarchy),
+                cmocka_unit_test(a_groups_name_is_no_hierarchy),
                 cmocka_unit_test(what_cannot_be_read_is_an_error),
         };
 

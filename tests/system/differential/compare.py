@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""compare.py DECIDE_CLI [--seed N] [--pairs N]: random policies and requests, decided twice."""
+"""compare.py DECIDE_CLI [--seed N] [--pairs N] [--policies N]: random policies and requests, decided twice."""
 
 import argparse
 import ipaddress
@@ -25,7 +25,7 @@ ADDRESSES = ["0.0.0.0", "127.0.0.1", "127.0.0.2", "10.0.0.1", "10.1.2.3", "192.1
              "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::ffff:10.0.0.1", "ffff::1"]
 UNITS = ["nginx.service", "app@1.service", "app@2.service", "app@.service", "session-1.scope"]
 GLOBS = ["nginx.service", "app@*.service", "*", "*.service", "app@1.*", "*-*.scope", "a*1*e*"]
-REQUESTS = 25  # for each policy
+REQUESTS = 4  # for each policy: it is the policies that differ most
 
 
 class Generator:
@@ -197,7 +197,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--pairs", type=int, default=100_000)
+    parser.add_argument("--pairs", type=int, default=20_000, help="at least so many decisions")
+    parser.add_argument("--policies", type=int, default=0, help="at least so many policies")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"seed {seed}", flush=True)
@@ -205,7 +206,7 @@ def main():
     generator = Generator(seed)
     with subprocess.Popen([arguments.program], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
-        while pairs < arguments.pairs:
+        while pairs < arguments.pairs or policies < arguments.policies:
             pairs += compare(process, generator, tally)
             policies += 1
         process.stdin.close()
