@@ -281,7 +281,7 @@ static void what_a_worker_left_is_made_one_line(void **state) {
         assert_null(strpbrk(entry.message, "\n\x1b\x7f"));
         record.kind = 0;
         assert_false(entry_admits(&record));
-        record.kind = RECORD_STUCK + 1;
+        record.kind = RECORD_DIED + 1;
         assert_false(entry_admits(&record));
 }
 
