@@ -159,7 +159,7 @@ def test_2704_in_a_user_namespace_everybody_is_who_made_it(daemon, alice, inside
     assert first.split() == [str(inside)] * 2, result
     assert reasons(" ".join(others)) == [p.NO_RULE, p.NO_RULE, p.GRANTED], result
     d.says("denied check of tcp [::]:443 for alice")
-    assert not d.said("bob") and not d.said("root")
+    assert not d.said("bob") and not d.said("for root") and not d.said("to root")
 
 
 def test_2705_the_groups_are_those_of_the_connect(daemon):
