@@ -287,7 +287,12 @@ static void fields_for_programs(void **state) {
         (void)state;
         set_rule(&record, 3);
         record.inode = 4711;
+        (void)strcpy(record.unit, "nginx.service");
         entry_write(&entry, &record, "alice", true);
+        assert_string_equal(entry.message,
+                            "granted tcp 127.0.0.1:80 to alice (uid 1001, pid 42, nginx.service) "
+                            "by /p.conf:3");
+        expect_field("LOWPORT_UNIT", "nginx.service");
         expect_field("LOWPORT_MODE", "open");
         expect_field("LOWPORT_OPERATION", "open");
         expect_field("LOWPORT_UID", "1001");
