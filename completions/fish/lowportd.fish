@@ -20,3 +20,5 @@ complete -c lowportd -l request-timeout -x -d "time for a client's first request
 complete -c lowportd -l idle-timeout -x -d 'time before each next one'
 complete -c lowportd -l unread-per-user -x -d 'sockets granted to a user and not taken yet'
 complete -c lowportd -l record-queue -x -d 'audit records that may wait'
+complete -c lowportd -l log-burst -x -d 'records of one user that are written at once'
+complete -c lowportd -l log-rate -x -d 'records of one user that are then written each second'

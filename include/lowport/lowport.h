@@ -206,6 +206,8 @@ struct lowport_status {
         uint32_t own_per_user;     /**< limit of sockets that a uid may have sent at once */
         uint32_t stuck_uid;        /**< the uid that most of `workers_stuck` served */
         uint32_t stuck_of_uid;     /**< how many those are; 0: `stuck_uid` means nothing */
+        uint64_t timed_out;        /**< connections closed because no request came in time */
+        uint64_t turned_away;      /**< connections refused, since no descriptor was left */
 };
 
 /**

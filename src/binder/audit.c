@@ -5,13 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 
-struct record audit_begin(uint16_t kind, const struct peer *peer) {
+struct record audit_begin(uint16_t kind, enum mode mode, const struct peer *peer) {
         struct timespec now;
 
         (void)clock_gettime(CLOCK_REALTIME, &now);
         return (struct record){
                 .kind = kind,
-                .flags = peer->same_netns ? 0 : RECORD_OTHER_NETNS,
+                .flags = (uint16_t)((peer->same_netns ? 0 : RECORD_OTHER_NETNS) |
+                                    (mode == MODE_OWN ? RECORD_OWN_MODE : 0)),
                 .uid = peer->uid,
                 .gid = peer->gid,
                 .pid = peer->pid,

@@ -6,8 +6,8 @@
 #include "binder/board.h"
 #include "binder/peer.h"
 
-/* What is known of every record: when, who. */
-struct record audit_begin(uint16_t kind, const struct peer *peer);
+/* What is known of every record: when, who, where. */
+struct record audit_begin(uint16_t kind, enum mode mode, const struct peer *peer);
 
 void audit_request(struct record *record, const struct request *request);
 

@@ -130,6 +130,8 @@ void board_fill_status(const struct board *board, struct wire_status *ret) {
                 .own_workers_idle = board_count(board, MODE_OWN, WORKER_IDLE),
                 .own_workers_max = board->orders.own_workers,
                 .own_per_user = board->orders.own_per_user,
+                .timed_out = board->timed_out,
+                .turned_away = board->turned_away,
         };
         find_culprit(board, &ret->stuck_uid, &ret->stuck_of_uid);
 }

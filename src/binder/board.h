@@ -59,7 +59,7 @@ enum { HANDOVER_WORDS = 64, TURN_WORDS = 2 * 65536 };
 struct board {
         /* For STATUS. */
         _Atomic uint64_t requests[OUTCOMES]; /* OPEN and CHECK, and what was not understood */
-        _Atomic uint64_t evicted, abandoned, records_lost;
+        _Atomic uint64_t evicted, abandoned, records_lost, timed_out, turned_away;
         _Atomic uint32_t workers[MODES], stuck, generation, rules, protections;
         uint64_t started; /* monotonic milliseconds */
         struct orders orders;

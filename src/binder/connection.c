@@ -74,6 +74,7 @@ static bool wait_for_request(struct worker *w, struct connection *c) {
                 if (n != 0)
                         return n > 0 && !asked_to_close(w, c);
                 if (!c->granted) {
+                        atomic_fetch_add(&w->board->timed_out, 1);
                         c->silent = !c->answered;
                         return false; /* the deadline */
                 }

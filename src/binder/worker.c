@@ -52,11 +52,23 @@ static void set_reason(struct exchange *x, enum lowport_reason reason) {
         x->record.error = x->reply.error;
 }
 
+static void
+record_closing(struct worker *w, const struct peer *peer, enum lowport_reason reason, int error) {
+        struct record record = audit_begin(RECORD_CLOSED, w->slot->mode, peer);
+
+        record.reason = (uint16_t)reason;
+        record.error = error;
+        send_record(w, &record);
+}
+
 /* ---- accept ---- */
+
+static uint32_t peer_gids[PEER_GIDS_MAX]; /* of the one that is served */
 
 /* No descriptors left: the reserve makes room to take one client and tell it to come again. Returns
  * false when not even that was possible. */
 static bool turn_away(struct worker *w, int error) {
+        struct peer peer = { .gids = peer_gids };
         struct wire_reply reply = {
                 .version = WIRE_VERSION,
                 .reason = LOWPORT_EXHAUSTED,
@@ -66,8 +78,12 @@ static bool turn_away(struct worker *w, int error) {
 
         w->reserve = close_fd(w->reserve);
         fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
+                atomic_fetch_add(&w->board->turned_away, 1);
+                if (peer_identify(fd, w->own_netns, &peer) == 0)
+                        record_closing(w, &peer, LOWPORT_EXHAUSTED, error);
                 connection_dismiss(fd, &reply);
+        }
         fd = close_fd(fd);
         w->reserve = fcntl(w->listener, F_DUPFD_CLOEXEC, 0);
         return w->reserve >= 0;
@@ -334,7 +350,7 @@ static bool serve_request(struct worker *w,
                           size_t size) {
         struct exchange x = {
                 .reply = { .version = WIRE_VERSION, .uid = c->peer.uid },
-                .record = audit_begin(RECORD_REQUEST, &c->peer),
+                .record = audit_begin(RECORD_REQUEST, w->slot->mode, &c->peer),
                 .fd = -1,
                 .own = { .fd = -1 },
         };
@@ -371,13 +387,6 @@ static bool serve_request(struct worker *w,
 
 /* ---- one connection ---- */
 
-static void record_closing(struct worker *w, struct connection *c, enum lowport_reason reason) {
-        struct record record = audit_begin(RECORD_CLOSED, &c->peer);
-
-        record.reason = (uint16_t)reason;
-        send_record(w, &record);
-}
-
 /* A connection that had to make room is told so. */
 static void make_room(struct worker *w, struct connection *c) {
         struct wire_reply reply = {
@@ -391,14 +400,14 @@ static void make_room(struct worker *w, struct connection *c) {
                 atomic_fetch_add(&w->board->abandoned, 1);
         atomic_fetch_add(&w->board->evicted, 1);
         connection_dismiss(c->fd, &reply);
-        record_closing(w, c, LOWPORT_OVER_LIMIT);
+        record_closing(w, &c->peer, LOWPORT_OVER_LIMIT, EAGAIN);
 }
 
 static void close_connection(struct worker *w, struct connection *c) {
         if (atomic_load(&w->slot->give_up) == c->turn)
                 make_room(w, c);
         else if (c->silent)
-                record_closing(w, c, LOWPORT_TIMED_OUT);
+                record_closing(w, &c->peer, LOWPORT_TIMED_OUT, 0);
 
         /* Where descriptors can be queued on the connection, closing it may take for ever: the
          * parent must see that this is not waiting. */
@@ -427,8 +436,7 @@ static void check_crowd(struct worker *w, uint32_t uid) {
 
 /* Returns true when this process may serve another connection. */
 static bool serve_connection(struct worker *w, int fd) {
-        static uint32_t gids[PEER_GIDS_MAX];
-        struct connection c = { .fd = fd, .peer = { .gids = gids } };
+        struct connection c = { .fd = fd, .peer = { .gids = peer_gids } };
         struct wire_request wire;
 
         c.turn = atomic_fetch_add(&w->slot->turn, 1) + 1;

@@ -48,6 +48,8 @@ static const struct field fields[] = {
         FIELD(malformed, "requests not understood"),
         FIELD(evicted, "connections that gave way to others"),
         FIELD(abandoned, "of these with a socket not taken"),
+        FIELD(timed_out, "connections without a request in time"),
+        FIELD(turned_away, "connections refused for lack of descriptors"),
         FIELD(records_lost, "audit records lost"),
         FIELD(workers, "workers in open mode"),
         FIELD(workers_idle, "of these idle"),

@@ -21,6 +21,7 @@ enum {
         RECORD_PEER_ENDED = 1 << 2,   /* because its process has ended */
         RECORD_NOT_TAKEN = 1 << 3,    /* granted, but the client was gone; `error` says how */
         RECORD_NOT_BOUND = 1 << 4,    /* granted, but bind(2) then failed; `error` says how */
+        RECORD_OWN_MODE = 1 << 5,     /* it came on the socket of the own mode */
 };
 
 struct record {

@@ -57,6 +57,7 @@ struct wire_status {
         char version[32];     /* the daemon's release, NUL-terminated */
         uint32_t own_workers, own_workers_idle, own_workers_max, own_per_user;
         uint32_t stuck_uid, stuck_of_uid; /* who has most of the stuck ones, and how many */
+        uint64_t timed_out, turned_away;
 };
 
 struct wire_reply {

@@ -39,6 +39,7 @@ struct manager {
         struct binder binder;
         struct loader loader;
         struct watch watch;
+        struct audit *audit;
         pid_t auditor, registrar;
         int records, registry; /* reading ends, for one of these that must be started anew */
         int signals;
@@ -189,7 +190,7 @@ static void handle_report(struct manager *m) {
 /* ---- children ---- */
 
 static void start_auditor(struct manager *m) {
-        m->auditor = auditor_start(m->records);
+        m->auditor = auditor_start(m->audit, m->records);
         if (m->auditor < 0) {
                 log_error("cannot start the auditor: %s", strerror((int)-m->auditor));
                 m->failed = true;
@@ -278,6 +279,9 @@ static int make_queue(uint32_t records, int pipe_fds[2]) {
 static int start_parts(struct manager *m, struct listeners *listeners) {
         int queue[2], registry[2] = { -1, -1 }, r = make_queue(m->options->record_queue, queue);
 
+        m->audit = auditor_prepare(m->options);
+        if (r == 0 && m->audit == NULL)
+                r = -errno;
         if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, registry) < 0)
                 r = -errno;
         if (r < 0) {

@@ -43,6 +43,10 @@ static const char help[] =
         "  --idle-timeout SEC      time before each next one (1-86400, default 60)\n"
         "  --unread-per-user N     sockets granted to a user and not taken yet (default 16)\n"
         "  --record-queue N        audit records that may wait (16-4096, default 4096)\n"
+        "  --log-burst N           records of one user that are written at once (1-10000, default "
+        "100),\n"
+        "  --log-rate N            and then each second (1-1000, default 5; 0: no limit); of\n"
+        "                          grants ten times as many\n"
         "\n"
         "SIGHUP loads the policy again; SIGTERM ends it. See lowportd(8).\n";
 
@@ -63,6 +67,8 @@ enum {
         OPTION_IDLE_TIMEOUT,
         OPTION_UNREAD_PER_USER,
         OPTION_RECORD_QUEUE,
+        OPTION_LOG_BURST,
+        OPTION_LOG_RATE,
         OPTION_VERSION,
         OPTION_HELP,
 };
@@ -84,6 +90,8 @@ static const struct option long_options[] = {
         { "idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT },
         { "unread-per-user", required_argument, NULL, OPTION_UNREAD_PER_USER },
         { "record-queue", required_argument, NULL, OPTION_RECORD_QUEUE },
+        { "log-burst", required_argument, NULL, OPTION_LOG_BURST },
+        { "log-rate", required_argument, NULL, OPTION_LOG_RATE },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, OPTION_HELP },
         { NULL, 0, NULL, 0 },
@@ -131,6 +139,10 @@ static bool limit(int option, const char *name, const char *text, struct options
                 return number(name, text, 1, 86400, 1000, &limits->idle_timeout);
         case OPTION_UNREAD_PER_USER:
                 return number(name, text, 1, WORKERS_LIMIT, 1, &limits->unread_per_user);
+        case OPTION_LOG_BURST:
+                return number(name, text, 1, 10000, 1, &o->log_burst);
+        case OPTION_LOG_RATE:
+                return number(name, text, 0, 1000, 1, &o->log_rate);
         default:
                 return number(name, text, 16, 4096, 1, &o->record_queue);
         }
@@ -139,6 +151,8 @@ static bool limit(int option, const char *name, const char *text, struct options
 int options_parse(int argc, char **argv, struct options *ret) {
         struct options o = {
                 .record_queue = 4096,
+                .log_burst = 100,
+                .log_rate = 5,
                 .limits = {
                         .version = ORDERS_VERSION,
                         .workers = 256,

@@ -18,7 +18,8 @@ struct options {
         const char *binder;              /* NULL: where it is installed, or beside lowportd */
         const char *user;                /* NULL: lowport, when started as root */
         bool check, watch;
-        uint32_t record_queue; /* records that may wait for the auditor */
+        uint32_t record_queue;        /* records that may wait for the auditor */
+        uint32_t log_burst, log_rate; /* of a user that are written: at once, and each second */
         struct orders limits;
 };
 

@@ -28,11 +28,12 @@ PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
 
 REQUEST = struct.Struct("=HHBBHII16sI3I")
 REPLY = struct.Struct("=HHHHiIII232s")
-STATUS_BODY = struct.Struct("=9Q8I32s6I")
+STATUS_BODY = struct.Struct("=9Q8I32s6I2Q")
 STATUS_FIELDS = ("uptime granted denied failed over_limit malformed evicted abandoned records_lost "
                  "generation rules workers workers_idle workers_stuck workers_max "
                  "workers_per_user protections version own_workers own_workers_idle "
-                 "own_workers_max own_per_user stuck_uid stuck_of_uid").split()
+                 "own_workers_max own_per_user stuck_uid stuck_of_uid "
+                 "timed_out turned_away").split()
 
 
 def pack(operation, protocol="tcp", address="::", port=0, flags=0, backlog=0, version=VERSION):

@@ -131,6 +131,8 @@ def test_067_a_silent_client_meets_its_deadline_and_nobody_waits_for_it(daemon, 
             c.receive()
         c.close()
     assert 0.5 < time.monotonic() - begin < 5 * world.SLOW
+    with alice.connect(d) as c:
+        assert c.status()["timed_out"] == 2
     alice.open(d, "tcp", 80).granted().close()
 
 

@@ -28,7 +28,7 @@ static int close_queue(void **state) {
 
 static void a_record_says_who_and_when(void **state) {
         struct peer stranger = peer;
-        struct record record = audit_begin(RECORD_REQUEST, &peer);
+        struct record record = audit_begin(RECORD_REQUEST, MODE_OPEN, &peer);
 
         (void)state;
         assert_int_equal(record.kind, RECORD_REQUEST);
@@ -40,9 +40,9 @@ static void a_record_says_who_and_when(void **state) {
         assert_in_range(record.time / 1000000, time(NULL) - 60, time(NULL) + 1);
 
         stranger.same_netns = false;
-        record = audit_begin(RECORD_CLOSED, &stranger);
+        record = audit_begin(RECORD_CLOSED, MODE_OWN, &stranger);
         assert_int_equal(record.kind, RECORD_CLOSED);
-        assert_int_equal(record.flags, RECORD_OTHER_NETNS);
+        assert_int_equal(record.flags, RECORD_OTHER_NETNS | RECORD_OWN_MODE);
 }
 
 static void a_record_says_what_was_asked(void **state) {
@@ -69,7 +69,7 @@ static void a_record_says_what_was_asked(void **state) {
 }
 
 static void a_record_is_sent_whole(void **state) {
-        struct record record = audit_begin(RECORD_REQUEST, &peer), got;
+        struct record record = audit_begin(RECORD_REQUEST, MODE_OPEN, &peer), got;
 
         (void)state;
         record.line = 42;
@@ -81,7 +81,7 @@ static void a_record_is_sent_whole(void **state) {
 }
 
 static void a_full_queue_is_counted_and_never_waited_for(void **state) {
-        struct record record = audit_begin(RECORD_REQUEST, &peer), got;
+        struct record record = audit_begin(RECORD_REQUEST, MODE_OPEN, &peer), got;
         unsigned sent = 0, received = 0;
 
         (void)state;

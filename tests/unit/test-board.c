@@ -139,6 +139,8 @@ static void status_tells_every_counter(void **state) {
         board->evicted = 20;
         board->abandoned = 21;
         board->records_lost = 22;
+        board->timed_out = 28;
+        board->turned_away = 29;
         board->workers[MODE_OPEN] = 23;
         board->workers[MODE_OWN] = 27;
         board->stuck = 24;
@@ -178,6 +180,8 @@ static void status_tells_every_counter(void **state) {
         assert_int_equal(status.own_per_user, 2);
         assert_int_equal(status.stuck_uid, 9);
         assert_int_equal(status.stuck_of_uid, 2);
+        assert_int_equal(status.timed_out, 28);
+        assert_int_equal(status.turned_away, 29);
         assert_string_equal(status.version, LOWPORT_VERSION);
 }
 

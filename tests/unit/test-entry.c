@@ -181,20 +181,21 @@ static void connections_that_were_closed(void **state) {
 }
 
 static void notices(void **state) {
-        struct record record = { .kind = RECORD_LOST, .count = 12 };
+        struct record record = { .kind = RECORD_STUCK, .count = 2, .pid = 99, .uid = 1001 };
         char lost_id[33];
 
         (void)state;
-        entry_write(&entry, &record, NULL, true);
+        entry_write_lost(&entry, 12, "the queue was full");
         assert_string_equal(entry.message, "12 records lost: the queue was full");
         expect_field("LOWPORT_COUNT", "12");
         expect_field("PRIORITY", "4");
         (void)strcpy(lost_id, field("MESSAGE_ID"));
-        record = (struct record){ .kind = RECORD_STUCK, .count = 2, .pid = 99 };
         entry_write(&entry, &record, NULL, true);
         assert_string_equal(entry.message,
                             "worker 99 is stuck in the kernel, and left behind; 2 such in all");
         assert_string_not_equal(field("MESSAGE_ID"), lost_id);
+        expect_field("LOWPORT_UID", "1001");
+        assert_int_equal(entry_verdict(&record), VERDICT_LIMITED); /* and no grant */
         record = (struct record){ .kind = RECORD_DIED, .count = SIGSYS, .pid = 99, .uid = 1001 };
         entry_write(&entry, &record, NULL, true);
         assert_string_equal(
@@ -206,13 +207,82 @@ static void notices(void **state) {
         assert_non_null(strstr(entry.message, "while it served nobody"));
 }
 
+static void what_was_suppressed(void **state) {
+        struct suppression suppression = { .first = 1001, .last = 1001 };
+
+        (void)state;
+        suppression.counts[VERDICT_DENIED] = 4000;
+        suppression.counts[VERDICT_MALFORMED] = 21;
+        entry_write_suppressed(&entry, &suppression, "alice");
+        assert_string_equal(entry.message,
+                            "suppressed 4021 records of alice (uid 1001): 4000 denied, 21 "
+                            "malformed");
+        assert_string_equal(entry.details, "");
+        expect_field("LOWPORT_UID", "1001");
+        expect_field("LOWPORT_USER", "alice");
+        expect_field("LOWPORT_COUNT", "4021");
+        expect_field("LOWPORT_COUNT_DENIED", "4000");
+        expect_field("LOWPORT_COUNT_MALFORMED", "21");
+        assert_null(field("LOWPORT_COUNT_GRANTED"));
+        expect_field("PRIORITY", "4");
+        assert_int_equal(strlen(field("MESSAGE_ID")), 32);
+
+        suppression.first = 131072;
+        suppression.last = 196607;
+        entry_write_suppressed(&entry, &suppression, NULL);
+        assert_non_null(strstr(entry.message, "4021 records of uids 131072 to 196607: 4000 "));
+        expect_field("LOWPORT_UIDS", "131072-196607");
+        assert_null(field("LOWPORT_UID"));
+        suppression.first = 0;
+        suppression.last = UINT32_MAX;
+        entry_write_suppressed(&entry, &suppression, NULL);
+        assert_non_null(strstr(entry.message, "4021 records of further users: 4000 denied"));
+        for (size_t i = 0; i < VERDICTS; i++)
+                suppression.counts[i] = UINT32_MAX;
+        entry_write_suppressed(&entry, &suppression, NULL);
+        expect_field("LOWPORT_COUNT", "21474836475");
+}
+
+/* The line says what the fields would. */
+static void details_of_a_line(void **state) {
+        struct record record = make_record(LOWPORT_GRANTED, 0);
+
+        (void)state;
+        set_rule(&record, 3);
+        record.inode = 4711;
+        entry_write(&entry, &record, "alice", false);
+        assert_string_equal(entry.details,
+                            " [time=2023-11-14T22:13:20.123456Z mode=open gid=2001 netns=same "
+                            "errno=0 inode=4711]");
+        record = make_record(LOWPORT_NO_RULE, EACCES);
+        record.flags = RECORD_OTHER_NETNS | RECORD_OWN_MODE;
+        record.time = 1;
+        entry_write(&entry, &record, "alice", false);
+        assert_string_equal(entry.details,
+                            " [time=1970-01-01T00:00:00.000001Z mode=own gid=2001 netns=other "
+                            "errno=13]");
+        entry_write(&entry, &record, "alice", true);
+        assert_string_equal(entry.details, "");
+        record.time = UINT64_MAX;
+        record.error = INT32_MIN;
+        record.inode = UINT64_MAX;
+        entry_write(&entry, &record, "alice", false);
+        assert_non_null(strstr(entry.details, "inode=18446744073709551615]"));
+}
+
 static void fields_for_programs(void **state) {
         struct record record = make_record(LOWPORT_GRANTED, 0);
 
         (void)state;
         set_rule(&record, 3);
         record.inode = 4711;
+        (void)strcpy(record.unit, "nginx.service");
         entry_write(&entry, &record, "alice", true);
+        assert_string_equal(entry.message,
+                            "granted tcp 127.0.0.1:80 to alice (uid 1001, pid 42, nginx.service) "
+                            "by /p.conf:3");
+        expect_field("LOWPORT_UNIT", "nginx.service");
+        expect_field("LOWPORT_MODE", "open");
         expect_field("LOWPORT_OPERATION", "open");
         expect_field("LOWPORT_UID", "1001");
         expect_field("LOWPORT_GID", "2001");
@@ -231,9 +301,12 @@ static void fields_for_programs(void **state) {
 
         /* What there is not has no field. */
         record = make_record(LOWPORT_NO_RULE, EACCES);
-        record.flags = RECORD_OTHER_NETNS;
+        record.flags = RECORD_OTHER_NETNS | RECORD_OWN_MODE;
+        record.operation = 0;
         entry_write(&entry, &record, NULL, true);
         expect_field("LOWPORT_NETNS", "other");
+        expect_field("LOWPORT_MODE", "own");
+        assert_null(field("LOWPORT_OPERATION"));
         assert_null(field("LOWPORT_USER"));
         assert_null(field("LOWPORT_INODE"));
         assert_null(field("LOWPORT_RULE_FILE"));
@@ -308,6 +381,8 @@ int main(void) {
                 cmocka_unit_test(sentences_about_other_things),
                 cmocka_unit_test(connections_that_were_closed),
                 cmocka_unit_test(notices),
+                cmocka_unit_test(what_was_suppressed),
+                cmocka_unit_test(details_of_a_line),
                 cmocka_unit_test(fields_for_programs),
                 cmocka_unit_test(the_longest_fits),
                 cmocka_unit_test(what_a_worker_left_is_made_one_line),

@@ -74,6 +74,8 @@ static void a_silent_client_has_its_deadline(void **state) {
         record = live_record();
         assert_int_equal(record.kind, RECORD_CLOSED);
         assert_int_equal(record.reason, LOWPORT_TIMED_OUT);
+        assert_int_equal(record.error, 0); /* it was told nothing */
+        assert_int_equal(live.board->timed_out, 1);
         assert_int_equal(record.uid, getuid());
         close(connection);
 }
@@ -89,6 +91,7 @@ static void an_idle_client_has_another_one(void **state) {
         assert_int_equal(check(connection).reply.reason, LOWPORT_GRANTED);
         live_expect_end(connection);
         close(connection);
+        assert_int_equal(live.board->timed_out, 1);
 
         /* That is nothing to write of: the next record is of the next request. */
         connection = live_connect();

@@ -49,6 +49,8 @@ static void defaults(void **state) {
         assert_null(o.user);
         assert_false(o.check);
         assert_int_equal(o.record_queue, 4096);
+        assert_int_equal(o.log_burst, 100);
+        assert_int_equal(o.log_rate, 5);
         assert_int_equal(o.limits.version, ORDERS_VERSION);
         assert_int_equal(o.limits.workers, 256);
         assert_int_equal(o.limits.workers_per_user, 64);
@@ -89,6 +91,8 @@ static const struct limit {
         { "idle-timeout", 1, 86400, 1000, offsetof(struct options, limits.idle_timeout) },
         { "unread-per-user", 1, 1024, 1, offsetof(struct options, limits.unread_per_user) },
         { "record-queue", 16, 4096, 1, offsetof(struct options, record_queue) },
+        { "log-burst", 1, 10000, 1, offsetof(struct options, log_burst) },
+        { "log-rate", 0, 1000, 1, offsetof(struct options, log_rate) },
 };
 
 enum { N_LIMITS = sizeof(limits) / sizeof(*limits) };

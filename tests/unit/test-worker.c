@@ -238,6 +238,7 @@ static void no_descriptor_left_for_the_socket(void **state) {
 static void no_descriptor_left_for_a_client(void **state) {
         struct wire_request request = live_request(live.port);
         struct live_answer answer = { .size = 0 };
+        struct record record;
 
         (void)state;
         request.operation = WIRE_CHECK;
@@ -253,6 +254,13 @@ static void no_descriptor_left_for_a_client(void **state) {
         assert_int_equal(answer.reply.reason, LOWPORT_EXHAUSTED);
         assert_int_equal(answer.reply.error, ENFILE);
         assert_int_equal(answer.reply.operation, 0); /* it was not read */
+        assert_int_equal(live.board->turned_away, 1);
+        do
+                record = live_record();
+        while (record.kind != RECORD_CLOSED);
+        assert_int_equal(record.reason, LOWPORT_EXHAUSTED);
+        assert_int_equal(record.error, ENFILE);
+        assert_int_equal(record.uid, getuid());
         assert_int_equal(live_ask(connection, &request).reply.reason, LOWPORT_GRANTED);
 }
 
