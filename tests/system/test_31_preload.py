@@ -109,7 +109,7 @@ def test_3101_it_uses_no_memory_no_streams_and_libc_only():
              "inet_ntop", "memchr", "memcpy", "memset", "ntohs", "poll", "prctl",
              "pthread_setcancelstate", "pthread_sigmask", "recvmsg", "secure_getenv", "sendmsg",
              "setsockopt", "sigaddset", "sigemptyset", "sigismember", "sigpending", "sigtimedwait",
-             "snprintf", "socket", "strcmp", "strcspn", "strerrordesc_np", "strlen", "syscall",
+             "snprintf", "socket", "strcmp", "strcspn", "strerrordesc_np", "strlen", "strnlen", "syscall",
              "writev"}
     assert used <= known, used - known
     assert "dlsym" in used
