@@ -19,6 +19,7 @@ packages_full+=" python3-markdown-it python3-mdit-py-plugins mandoc bsdextrautil
 packages_full+=" zsh fish netbase"
 packages_full+=" systemd-container"
 packages_full+=" musl-tools"
+packages_full+=" qemu-system-x86 busybox-static"
 packages_demo="python3 curl util-linux iproute2"
 
 am_root() {

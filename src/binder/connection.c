@@ -85,11 +85,14 @@ static bool wait_for_request(struct worker *w, struct connection *c) {
 }
 
 /* Without a control buffer the kernel drops a descriptor that comes along, which may take for ever;
- * so a datagram that may have one is only looked at. */
+ * so in own mode, where one belongs, a datagram is only looked at. In open mode one that has some, before
+ * Linux 6.16, ends the connection. */
 static ssize_t
 read_request(const struct worker *w, const struct connection *c, struct wire_request *ret) {
         int peek = w->slot->mode == MODE_OWN ? MSG_PEEK : 0;
 
+        if (peek == 0 && c->exposed && fdpass_brings_descriptors(c->fd))
+                return 0;
         return fdpass_receive(c->fd, ret, sizeof(*ret), MSG_DONTWAIT | peek, NULL);
 }
 
@@ -127,6 +130,7 @@ void connection_dismiss(int fd, const struct wire_reply *reply) {
 
         (void)fdpass_send(fd, reply, sizeof(*reply), -1);
         (void)shutdown(fd, SHUT_RD);
-        while (fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) > 0)
+        while (!fdpass_brings_descriptors(fd) &&
+               fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) > 0)
                 ;
 }

@@ -414,6 +414,8 @@ static void close_connection(struct worker *w, struct connection *c) {
         board_enter(w->slot, WORKER_SERVING);
         connection_discard(c);
         atomic_store(&w->slot->unread, 0);
+        if (c->exposed && w->slot->mode == MODE_OPEN)
+                return; /* it is closed by this process's end, which does not linger for a socket */
         c->fd = close_fd(c->fd);
         atomic_store(&w->slot->exposed, 0); /* nothing is left that could hold this worker up */
 }

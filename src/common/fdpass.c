@@ -68,3 +68,13 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_
         fd = -1;
         return n;
 }
+
+/* unix(7): MSG_PEEK without a control buffer installs nothing, and MSG_CTRUNC says what it left out. */
+bool fdpass_brings_descriptors(int socket) {
+        char byte;
+        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+        return recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+               (message.msg_flags & MSG_CTRUNC) != 0;
+}

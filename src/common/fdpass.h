@@ -3,6 +3,7 @@
 
 /* One datagram with at most one descriptor, over a SOCK_SEQPACKET socket. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,3 +18,7 @@ int fdpass_send(int socket, const void *data, size_t size, int fd);
  * `ret_fd` NULL no descriptor is received; else it gets the one that came (close-on-exec), or -1.
  * -EBADMSG: more ancillary data than one descriptor; all of it is closed. */
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd);
+
+/* Looks whether descriptors lie with the next datagram, and leaves both where they are: to take or to
+ * drop a descriptor may take for ever. Never blocks; false when there is no datagram. */
+bool fdpass_brings_descriptors(int socket);

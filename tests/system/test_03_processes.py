@@ -270,6 +270,47 @@ def test_055_a_connection_on_which_descriptors_can_arrive_is_a_workers_last(daem
         late.open("tcp", 80).granted().close()
 
 
+@pytest.mark.parametrize("operation", [p.OPEN, p.STATUS])
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_055_descriptors_in_open_mode_end_the_connection_and_hold_no_worker_up(
+        daemon, alice, operation, asked_before):
+    """On a socket that listened before the daemon could close it to them, as on every one before
+    Linux 6.16: what comes is a connection whose last close waits for a minute."""
+    place = world.HOME / f"early-{operation}-{asked_before}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, \
+            socket.create_server(("127.0.0.1", 0)) as server:
+        listener.bind(str(place))
+        place.chmod(0o666)
+        listener.listen(64)
+        early = alice.connect(place)
+        inherit = ["bash", "-c", f"exec 3<&{listener.fileno()} {listener.fileno()}<&-;"
+                   'export LISTEN_FDS=1 LISTEN_FDNAMES=open LISTEN_PID=$$; exec "$@"', "-"]
+        d = daemon(f"allow user {alice} tcp 80", prefix=[*inherit, *world.capable()],
+                   sockets=(listener.fileno(),), options=["--spare", 1])
+        d.socket = place
+        if asked_before:
+            early.open("tcp", 80).granted().close()
+        first = d.workers()[0]
+        ends = Exit(first)
+        os.kill(first, signal.SIGSTOP)  # until it has the last copy
+        with socket.create_connection(server.getsockname()) as lingers:
+            peer, _ = server.accept()
+            lingers.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    lingers.send(bytes(65536))
+            lingers.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                               (60 << 32 | 1).to_bytes(8, "little"))
+            socket.send_fds(early.sock, [p.pack(operation, "tcp", "::", 80)], [lingers.fileno()])
+        os.kill(first, signal.SIGCONT)
+        with pytest.raises(p.Closed):
+            early.receive()
+        early.close()
+        ends.wait(3 * world.SLOW)  # it was not killed, which is five seconds away
+        peer.close()
+    alice.open(d, "tcp", 80).granted().close()
+
+
 def test_056_without_any_policy_it_starts_denies_and_says_what_to_write(daemon, alice):
     state = world.HOME / "nopolicy.state"
     state.mkdir()

@@ -207,6 +207,26 @@ static void an_end_may_refuse_descriptors(void **state) {
         assert_int_equal(fdpass_send(ends[0], "data", 4, -1), 0);
 }
 
+static void a_look_tells_of_descriptors_and_leaves_them(void **state) {
+        char buffer[8];
+        int fd = -1;
+
+        (void)state;
+        assert_false(fdpass_brings_descriptors(ends[1])); /* nothing is there */
+        assert_int_equal(fdpass_send(ends[0], "none", 4, -1), 0);
+        send_two(ends[0]);
+        assert_int_equal(fdpass_send(ends[0], "one", 3, ends[0]), 0);
+
+        assert_false(fdpass_brings_descriptors(ends[1]));
+        assert_int_equal(fdpass_receive(ends[1], buffer, sizeof(buffer), 0, NULL), 4);
+        assert_true(fdpass_brings_descriptors(ends[1]));
+        assert_int_equal(fdpass_receive(ends[1], buffer, sizeof(buffer), 0, NULL), 4);
+        assert_true(fdpass_brings_descriptors(ends[1]));
+        assert_int_equal(fdpass_receive(ends[1], buffer, sizeof(buffer), 0, &fd), 3);
+        assert_true(fd >= 0);
+        close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_pair, close_pair)
 
 int main(void) {
@@ -222,6 +242,7 @@ int main(void) {
                 TEST(sending_never_blocks),
                 TEST(a_closed_peer_raises_no_signal),
                 TEST(an_end_may_refuse_descriptors),
+                TEST(a_look_tells_of_descriptors_and_leaves_them),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
