@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.users, pytest.mark.seconds(280)]
 
 FIRST, ALL, PROCESSES = 10_000, 1_000_000, 4
 # KiB of a part. A worker has touched more or less of its stack and data, by the requests it happened to
-# get, some pages each; the auditor remembers users and reads names. One byte leaked in one of a hundred
-# requests is ten KiB more, sixteen (what malloc gives at least) in one of ten are 1,600.
+# get, some pages each; the auditor remembers users and reads names. A part that lives on and leaked one
+# byte a request would have a thousand KiB more. Workers come and go with the load, and a leak with them.
 TOLERANCE = 200
 
 
