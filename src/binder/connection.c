@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "binder/leader.h"
 #include "common/cleanup.h"
@@ -14,22 +15,42 @@
 /* A grant that has not been taken for so long counts as unread; milliseconds. */
 enum { UNREAD_AFTER = 1000 };
 
+/* Requests that are read before a connection is closed, so that its client hears why. */
+enum { READ_AT_LAST = 4 };
+
 bool connection_is_last(const struct worker *w) {
         return atomic_load(&w->slot->leave) != 0;
+}
+
+static int unread_bytes(const struct connection *c) {
+        int bytes = 0;
+
+        return ioctl(c->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 /* The descriptor of a reply that is not read stays charged to our uid, also after close(2). So a
  * connection is kept until its grant was taken, however long that is. */
 bool connection_is_unread(const struct connection *c) {
-        int bytes = 0;
-
-        return c->granted && ioctl(c->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+        return c->granted && unread_bytes(c) > 0;
 }
 
 /* What the parent wishes of a worker that waits: another client needs its place, or new rules are
  * in force. A client that has not had its first answer yet gets it by the rules it came under. */
 static bool asked_to_close(const struct worker *w, const struct connection *c) {
         return atomic_load(&w->slot->give_up) == c->turn || (connection_is_last(w) && c->answered);
+}
+
+/* A client that asks again before it has read the last answer is in no hurry. It waits a moment, or
+ * many connections of one user would keep so many workers busy without a pause, and others would have
+ * to share the CPU with them. */
+static void hold_back(const struct worker *w, const struct connection *c) {
+        static const struct timespec pause = { .tv_nsec = 10000000 };
+
+        if (unread_bytes(c) == 0)
+                return;
+        if (leader_is(w->board, w->slot))
+                leader_step_down(w->board, w->slot);
+        (void)nanosleep(&pause, NULL); /* or until the parent's signal */
 }
 
 /* Waits until the client has sent something (1), or the time is over (0). -ECONNRESET: it has closed
@@ -42,10 +63,11 @@ static int wait_for_client(struct worker *w, const struct connection *c, uint64_
         };
         int n = poll(pollers, leader_is(w->board, w->slot) ? 2 : 1, (int)milliseconds);
 
-        if (n > 0 && pollers[0].revents == 0) {
+        /* Also when this client has sent something: it may always have. */
+        if (n > 0 && pollers[1].revents != 0)
                 leader_step_down(w->board, w->slot);
+        if (n > 0 && pollers[0].revents == 0)
                 return -EINTR; /* the deadline is nearer, and this client may be to make room */
-        }
         if (n > 0)
                 return (pollers[0].revents & POLLHUP) != 0 ? -ECONNRESET : 1;
         return n < 0 ? -errno : 0;
@@ -71,6 +93,8 @@ static bool wait_for_request(struct worker *w, struct connection *c) {
 
                 if (n == -EINTR)
                         continue;
+                if (n > 0)
+                        hold_back(w, c);
                 if (n != 0)
                         return n > 0 && !asked_to_close(w, c);
                 if (!c->granted) {
@@ -130,7 +154,7 @@ void connection_dismiss(int fd, const struct wire_reply *reply) {
 
         (void)fdpass_send(fd, reply, sizeof(*reply), -1);
         (void)shutdown(fd, SHUT_RD);
-        while (!fdpass_brings_descriptors(fd) &&
-               fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) > 0)
-                ;
+        for (int i = 0; i < READ_AT_LAST && !fdpass_brings_descriptors(fd); i++)
+                if (fdpass_receive(fd, &byte, sizeof(byte), MSG_DONTWAIT, NULL) <= 0)
+                        break;
 }

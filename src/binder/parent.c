@@ -18,6 +18,11 @@
 #include "common/cleanup.h"
 #include "common/fdpass.h"
 
+/* Connections that may wait to be accepted. One user can fill the queue, and everybody else stands
+ * behind that; further clients sleep in connect(2), where nobody can hold more than one place for each
+ * process. */
+enum { QUEUE = 64 };
+
 /* Milliseconds. */
 enum {
         PATIENCE = 5,      /* of a client when nobody is idle: most are back in microseconds */
@@ -256,7 +261,7 @@ static int set_up_listeners(const int listeners[MODES], uint32_t *ret_protection
                         continue;
                 if (peer_refuse_descriptors(listeners[mode]) == 0)
                         *ret_protections |= LOWPORT_PROTECTION_NO_DESCRIPTORS;
-                if (listen(listeners[mode], SOMAXCONN) < 0)
+                if (listen(listeners[mode], QUEUE) < 0)
                         return -errno;
         }
         return 0;

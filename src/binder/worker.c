@@ -420,13 +420,15 @@ static void close_connection(struct worker *w, struct connection *c) {
         atomic_store(&w->slot->exposed, 0); /* nothing is left that could hold this worker up */
 }
 
-/* Lets the parent see to it that workers are ready, and that no user has more than its share. */
-static void check_crowd(struct worker *w, uint32_t uid) {
+/* Lets the parent see to it that workers are ready, and that no user has more than its share. Returns
+ * false when connections of this user come faster than the parent makes room for them: this one then
+ * gives way itself, which costs the least of others' time. */
+static bool check_crowd(struct worker *w, uint32_t uid) {
         const struct orders *orders = &w->board->orders;
-        uint32_t connections, unread;
+        uint32_t share = orders->workers_per_user, connections, unread;
 
         board_count_user(w->board, uid, &connections, &unread);
-        if (connections > orders->workers_per_user) {
+        if (connections > share) {
                 atomic_store(&w->board->crowded, uid);
                 atomic_store(&w->board->crowd, 1);
                 nudge(w);
@@ -434,6 +436,7 @@ static void check_crowd(struct worker *w, uint32_t uid) {
         if (board_count(w->board, w->slot->mode, WORKER_IDLE) <
             (board_spare(orders, w->slot->mode) + 1) / 2)
                 nudge(w);
+        return connections <= share + orders->spare;
 }
 
 /* Returns true when this process may serve another connection. */
@@ -452,8 +455,10 @@ static bool serve_connection(struct worker *w, int fd) {
                 atomic_store(&w->slot->exposed, c.exposed);
                 if (c.exposed)
                         leader_step_down(w->board, w->slot); /* receiving may take for ever */
-                check_crowd(w, c.peer.uid);
-                while ((size = connection_receive(w, &c, &wire)) > 0 &&
+                if (!check_crowd(w, c.peer.uid))
+                        atomic_store(&w->slot->give_up, c.turn);
+                while (atomic_load(&w->slot->give_up) != c.turn &&
+                       (size = connection_receive(w, &c, &wire)) > 0 &&
                        serve_request(w, &c, &wire, size))
                         c.answered = true;
         }

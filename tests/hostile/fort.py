@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A daemon under attack, and what must hold whatever the attack was."""
 
+import functools
 import os
 import shutil
 import signal
@@ -20,6 +21,11 @@ OTHERS_PORTS = (600, 601)  # of bob, whom nothing may disturb
 PROMPT = 2 * world.SLOW
 # No request takes so long (5 s), and whom SIGKILL does not end within a second is stuck.
 STUCK_AFTER = 6 + 9 * world.SLOW
+
+
+# The log goes through a program that passes on what the manager itself says, and can be stopped.
+LISTENER = ["bash", "-c", "exec 2> >(exec grep --line-buffered -Ev '^(granted|denied|failed|limited|"
+            "malformed)' >&2); exec \"$@\"", "-"]
 
 
 class Silent:
@@ -183,3 +189,15 @@ def fort(daemon, root, alice, bob):
         yield one
     finally:
         one.holds()
+
+
+@pytest.fixture
+def loud(fort, daemon):  # pylint: disable=redefined-outer-name
+    """A fort with much to write to its log."""
+    fort.start_daemon = functools.partial(daemon, prefix=[*LISTENER, *world.capable()])
+    return fort
+
+
+def listener_of(d):
+    """Who reads that log."""
+    return next(pid for pid in world.children(d.manager()) if world.name_of(pid) == "grep")
