@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ enum {
 };
 
 static const struct timespec gathering_time = { .tv_nsec = 5000000 };
+static const struct timespec before_next = { .tv_sec = 1 };
 
 struct name {
         uint32_t uid;
@@ -110,17 +112,29 @@ static void audit(struct auditor *a, const struct record *record) {
         emit(a, &entry);
 }
 
-/* Reads whole records: that is how they are written, and reads of whole records keep it so. */
-static _Noreturn void run(int records) {
+/* Writes what is in the batch, and empties it. If that fails (a full disk, perhaps) the next auditor
+ * tries again, and what comes meanwhile waits in the pipe. */
+static void write_batch(struct auditor *a, struct record batch[BATCH]) {
+        for (size_t i = 0; i < BATCH; i++)
+                audit(a, &batch[i]);
+        if (fflush(stderr) != 0) {
+                (void)nanosleep(&before_next, NULL);
+                _exit(EXIT_FAILURE);
+        }
+        memset(batch, 0, BATCH * sizeof(*batch));
+}
+
+/* Reads whole records: that is how they are written, and reads of whole records keep it so. An
+ * auditor that was killed has left in the batch what it had read and not written. */
+static _Noreturn void run(int records, struct record batch[BATCH]) {
         static struct auditor auditor;
-        static struct record batch[BATCH];
         ssize_t n;
 
         auditor.to_journal = journal_present();
-        while ((n = read(records, batch, sizeof(batch))) > 0 || (n < 0 && errno == EINTR)) {
-                for (ssize_t i = 0; i < n / (ssize_t)sizeof(batch[0]); i++)
-                        audit(&auditor, &batch[i]);
-                (void)fflush(stderr);
+        write_batch(&auditor, batch);
+        while ((n = read(records, batch, BATCH * sizeof(*batch))) > 0 ||
+               (n < 0 && errno == EINTR)) {
+                write_batch(&auditor, batch);
                 /* A record that comes alone wakes us, at the cost of the worker that sent it; after
                  * that they gather. */
                 (void)nanosleep(&gathering_time, NULL);
@@ -135,14 +149,34 @@ static void look_again(int signal) {
         (void)signal; /* read(2) starts anew, and then does not wait */
 }
 
+/* The batch lies in memory that outlives the auditor: what one has read is written by the next, some
+ * of it perhaps for the second time. */
+static struct record *map_batch(void) {
+        static struct record *batch;
+        void *memory;
+
+        if (batch != NULL)
+                return batch;
+        memory = mmap(NULL,
+                      BATCH * sizeof(*batch),
+                      PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS,
+                      -1,
+                      0);
+        if (memory != MAP_FAILED)
+                batch = memory;
+        return batch;
+}
+
 /* Should: write what it reads. Mustn't: have the capability, or end at a signal that is meant for
  * the manager; the last records are to be written. */
 pid_t auditor_start(int records) {
-        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
+        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP };
         static const struct sigaction looking = { .sa_handler = look_again,
                                                   .sa_flags = SA_RESTART };
         static char buffer[64 * 1024];
-        pid_t pid = fork();
+        struct record *batch = map_batch();
+        pid_t pid = batch != NULL ? fork() : -1;
 
         if (pid != 0)
                 return pid < 0 ? -errno : pid;
@@ -151,7 +185,7 @@ pid_t auditor_start(int records) {
         (void)sigaction(SIGURG, &looking, NULL);
         records = child_begin("lowportd-audit", records);
         (void)setvbuf(stderr, buffer, _IOFBF, sizeof(buffer));
-        run(records);
+        run(records, batch);
 }
 
 /* The end of the pipe is one for both processes, and so are its flags. SIGURG is ignored where it
