@@ -26,7 +26,7 @@ enum { QUEUE = 64 };
 /* Milliseconds. */
 enum {
         PATIENCE = 5,      /* of a client when nobody is idle: most are back in microseconds */
-        LOOK_AGAIN = 1000, /* whether the queue has room to tell of lost records */
+        LOOK_AGAIN = 1000, /* whether there is room now to tell what there is to tell */
         STOP_AFTER = 2000, /* requests in hand may end when the binder is to exit */
 };
 
@@ -81,7 +81,7 @@ static int receive_orders(int control, struct orders *ret, struct ruleset *ret_r
         return ret_rules->header != NULL ? 1 : -EBADMSG; /* what the analyzer cannot know */
 }
 
-static void send_report(const struct parent *p, uint32_t kind, uint32_t generation, int error) {
+static bool send_report(const struct parent *p, uint32_t kind, uint32_t generation, int error) {
         struct report report = {
                 .kind = kind,
                 .generation = generation,
@@ -89,7 +89,7 @@ static void send_report(const struct parent *p, uint32_t kind, uint32_t generati
                 .protections = p->protections,
         };
 
-        (void)fdpass_send(p->control, &report, sizeof(report), -1);
+        return fdpass_send(p->control, &report, sizeof(report), -1) == 0;
 }
 
 /* Takes new orders: new workers on the new rules, and the old ones leave. */
@@ -119,7 +119,7 @@ static bool handle_control(struct parent *p) {
         if (r > 0)
                 replace_rules(p, orders.generation, rules);
         else if (r < 0)
-                send_report(p, REPORT_FAILED, 0, -r);
+                (void)send_report(p, REPORT_FAILED, 0, -r);
         return r != 0;
 }
 
@@ -141,12 +141,10 @@ static int tend(struct parent *p) {
 
         atomic_store(&p->pool.board->nudged, 0);
         pause = pool_tend(&p->pool);
-        if (!p->ready && pool_is_renewed(&p->pool)) {
-                p->ready = true;
-                send_report(p, REPORT_READY, p->pool.worker.generation, 0);
-        }
+        if (!p->ready && pool_is_renewed(&p->pool))
+                p->ready = send_report(p, REPORT_READY, p->pool.worker.generation, 0);
         report_lost_records(p);
-        if (p->pool.board->records_lost != p->lost_reported && pause < 0)
+        if ((!p->ready || p->pool.board->records_lost != p->lost_reported) && pause < 0)
                 pause = LOOK_AGAIN;
         return pause;
 }
@@ -236,7 +234,7 @@ static void interrupted(int signal) {
 /* lowportd alone answers to the terminal and to the service manager. SIGUSR1 interrupts what a
  * worker waits in. */
 static int set_up_signals(int *ret_fd) {
-        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGPIPE };
         struct sigaction interrupt = { .sa_handler = interrupted };
         sigset_t child;
 

@@ -145,14 +145,24 @@ static void tell_death(struct pool *p, uint32_t i, int signal) {
         (void)!write(p->worker.records, &record, sizeof(record));
 }
 
+static void end(struct pool *p, uint32_t i, uint64_t now) {
+        p->children[i].killed = now;
+        (void)kill(p->children[i].pid, SIGKILL);
+}
+
+/* One that was stopped (SIGSTOP) keeps what it has, perhaps the lead, and nobody would be served. */
 void pool_reap(struct pool *p) {
         int status;
         pid_t pid;
 
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
                 for (uint32_t i = 0; i < p->used; i++) {
                         if (p->children[i].pid != pid)
                                 continue;
+                        if (WIFSTOPPED(status)) {
+                                end(p, i, board_now());
+                                continue;
+                        }
                         if (WIFSIGNALED(status) && p->children[i].killed == 0)
                                 tell_death(p, i, WTERMSIG(status));
                         p->stillborn = p->stillborn || (status != 0 && slot_of(p, i)->turn == 0);
@@ -227,8 +237,7 @@ static void press(struct pool *p, uint32_t i, uint64_t now) {
         if (child->asked != 0 && !child->leaving && gave_up(p, i))
                 child->asked = 0;
         if (hangs || (child->asked != 0 && !waits && now > child->asked + GIVE_UP_AFTER)) {
-                child->killed = now;
-                (void)kill(child->pid, SIGKILL);
+                end(p, i, now);
         } else if (child->asked != 0) {
                 ask(p, i, now);
         }

@@ -35,7 +35,7 @@ void pool_fill(struct pool *pool);
 /* Workers of both modes, without the stuck ones. */
 uint32_t pool_count(const struct pool *pool);
 
-/* Takes in who has died. */
+/* Takes in who has died, and ends who was stopped. */
 void pool_reap(struct pool *pool);
 
 /* Asks all to leave, as soon as the requests in hand are answered. */

@@ -80,6 +80,13 @@ static void reload_failed(const char *why) {
         notify("READY=1\nSTATUS=Reload failed, the old policy stays: %s", why);
 }
 
+static void loading_failed(struct manager *m, const char *why) {
+        if (m->running)
+                reload_failed(why);
+        else
+                m->failed = true;
+}
+
 static void start_loading(struct manager *m) {
         int r;
 
@@ -99,10 +106,7 @@ static void start_loading(struct manager *m) {
         r = loader_start(&m->loader, m->options);
         if (r < 0) {
                 log_error("cannot start the loader: %s", strerror(-r));
-                if (m->running)
-                        reload_failed(strerror(-r));
-                else
-                        m->failed = true;
+                loading_failed(m, strerror(-r));
         }
 }
 
@@ -114,10 +118,7 @@ static void finish_loading(struct manager *m) {
 
         loader_finish(&m->loader, &answer, &rules);
         if (answer.error != 0) {
-                if (m->running)
-                        reload_failed(answer.text);
-                else
-                        m->failed = true;
+                loading_failed(m, answer.text);
                 return;
         }
         if (answer.files == 0)
@@ -127,7 +128,7 @@ static void finish_loading(struct manager *m) {
                 return; /* the binder is ending, and why comes with its exit status */
         if (r < 0) {
                 log_error("cannot give the binder its rules: %s", strerror(-r));
-                m->failed = true;
+                loading_failed(m, strerror(-r));
                 return;
         }
         m->generation++;
@@ -205,10 +206,17 @@ static void start_registrar(struct manager *m) {
         }
 }
 
+/* One that was stopped (SIGSTOP) does not do its work, and does not end either: it is replaced like
+ * one that has died. */
 static void handle_child(struct manager *m, pid_t pid, int status) {
         bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-        if (pid == m->binder.pid) {
+        if (WIFSTOPPED(status)) {
+                log_warning("process %d was stopped by signal %d, and is killed",
+                            pid,
+                            WSTOPSIG(status));
+                (void)kill(pid, SIGKILL);
+        } else if (pid == m->binder.pid) {
                 char why[256];
 
                 binder_explain(status, why, sizeof(why));
@@ -228,10 +236,16 @@ static void handle_child(struct manager *m, pid_t pid, int status) {
         }
 }
 
+/* True when a child has ended or was stopped. */
+static bool has_changed(pid_t pid, int *ret_status) {
+        return pid > 0 && waitpid(pid, ret_status, WNOHANG | WUNTRACED) > 0;
+}
+
 /* Returns false when it is time to end. */
 static bool handle_signals(struct manager *m) {
         struct signalfd_siginfo info;
         bool go_on = true;
+        int status;
 
         while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
                 if (info.ssi_signo == SIGHUP)
@@ -240,11 +254,11 @@ static bool handle_signals(struct manager *m) {
                         go_on = false;
         }
         /* The loader is waited for by its own module. */
-        for (int status; m->binder.pid > 0 && waitpid(m->binder.pid, &status, WNOHANG) > 0;)
+        while (has_changed(m->binder.pid, &status))
                 handle_child(m, m->binder.pid, status);
-        for (int status; m->auditor > 0 && waitpid(m->auditor, &status, WNOHANG) > 0;)
+        while (has_changed(m->auditor, &status))
                 handle_child(m, m->auditor, status);
-        for (int status; m->registrar > 0 && waitpid(m->registrar, &status, WNOHANG) > 0;)
+        while (has_changed(m->registrar, &status))
                 handle_child(m, m->registrar, status);
         return go_on;
 }
@@ -338,8 +352,11 @@ static void loop(struct manager *m) {
 
                 if (watchdog > 0)
                         service_notify("WATCHDOG=1");
-                if (n < 0 && errno != EINTR)
-                        break;
+                if (n < 0 && errno != EINTR) {
+                        log_error("cannot wait for anything: %s", strerror(errno));
+                        m->failed = true;
+                        return;
+                }
                 if (pollers[0].revents != 0 && !handle_signals(m))
                         return;
                 if (pollers[1].revents != 0)

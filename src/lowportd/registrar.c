@@ -123,7 +123,7 @@ static _Noreturn void run(int registry) {
 
 /* Should: read /proc and the control groups. Mustn't: have the capability. */
 pid_t registrar_start(int registry) {
-        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
+        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP };
         pid_t pid = fork();
 
         if (pid != 0)
