@@ -47,13 +47,20 @@ func connect(variable, usual string) (*net.UnixConn, error) {
 	if path == "" {
 		path = usual
 	}
-	// "unixpacket" is SOCK_SEQPACKET.
-	conn, err := net.DialTimeout("unixpacket", path, 10*time.Second)
-	if err != nil {
-		return nil, err
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		// "unixpacket" is SOCK_SEQPACKET.
+		conn, err := net.Dial("unixpacket", path)
+		if err == nil {
+			_ = conn.SetDeadline(deadline)
+			return conn.(*net.UnixConn), nil
+		}
+		// Go does not wait in connect(2): where many others wait for the daemon, come again.
+		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(deadline) {
+			return nil, err
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	return conn.(*net.UnixConn), nil
 }
 
 // Asks once. `pass` is a descriptor to send along, or -1; so is what is returned.

@@ -43,11 +43,16 @@ static bool asked_to_close(const struct worker *w, const struct connection *c) {
 /* A client that asks again before it has read the last answer is in no hurry. It waits a moment, or
  * many connections of one user would keep so many workers busy without a pause, and others would have
  * to share the CPU with them. */
-static void hold_back(const struct worker *w, const struct connection *c) {
+static void hold_back(const struct worker *w, struct connection *c) {
         static const struct timespec pause = { .tv_nsec = 10000000 };
 
-        if (unread_bytes(c) == 0)
+        if (!c->answered)
                 return;
+        if (unread_bytes(c) == 0) {
+                c->granted = false; /* it has it: nobody need ask again */
+                atomic_store(&w->slot->unread, 0);
+                return;
+        }
         if (leader_is(w->board, w->slot))
                 leader_step_down(w->board, w->slot);
         (void)nanosleep(&pause, NULL); /* or until the parent's signal */

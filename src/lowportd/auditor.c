@@ -277,7 +277,7 @@ struct audit *auditor_prepare(const struct options *options) {
 /* Should: write what it reads. Mustn't: have the capability, or end at a signal that is meant for
  * the manager; the last records are to be written. */
 pid_t auditor_start(struct audit *audit, int records) {
-        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
+        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP };
         static const struct sigaction looking = { .sa_handler = look_again,
                                                   .sa_flags = SA_RESTART };
         pid_t pid = fork();

@@ -97,7 +97,7 @@ class Faulty:
         faults.install()
         self.daemon = daemon(
             f"allow user {alice} tcp,udp 127.0.0.0/8:600-601", *rules,
-            options=["--spare", 4, "--workers", 16, "--own-workers", 16], env={"LC_ALL": "C"})
+            options=["--spare", 4, "--workers", 16, "--own-workers", 16, "--log-rate", 0], env={"LC_ALL": "C"})
         self.client = Client(alice, self.daemon)
         self.holdings = Holdings(self.daemon, root)
         self.addresses = faults.addresses()
@@ -319,8 +319,7 @@ def test_606_the_manager_cannot_wait_and_ends_so_that_it_is_started_again(daemon
     d.says("cannot wait")
 
 
-BESIDE = [("auditor", "read", "EIO ENOMEM"), ("auditor", "write", "ENOSPC EIO"),
-          ("registrar", "recvmsg", "ENOMEM ENOBUFS")]
+BESIDE = [("auditor", "read", "EIO ENOMEM"), ("registrar", "recvmsg", "ENOMEM ENOBUFS")]
 
 
 def test_607_a_call_of_auditor_or_registrar_fails_and_it_is_started_again(faulty, capsys):
@@ -335,6 +334,18 @@ def test_607_a_call_of_auditor_or_registrar_fails_and_it_is_started_again(faulty
             f.check(f"{who}: {call} 1", name, "socket", answer)
             eventually(lambda w=who, pid=pid: getattr(f.daemon, w)() != pid, f"another {who}")
             f.works()
+    f.report(capsys)
+
+
+def test_609_what_the_log_does_not_take_is_counted_and_told(faulty, capsys):
+    f = faulty()
+    for name in ("ENOSPC", "EIO"):
+        since = len(f.daemon.lines)
+        with Injection([f.daemon.auditor()], f"write:error={name}:when=1"):
+            answer = f.ask("open", "fresh")
+            f.daemon.says("1 records lost", os.strerror(getattr(errno, name)), since=since)
+        f.check("auditor: write 1", name, "socket", answer, lost=True)
+        f.works()
     f.report(capsys)
 
 

@@ -65,6 +65,7 @@ class ServiceManager:
         rules = self.rules if self.daemon is None else ()
         policy = None if self.daemon is None else self.daemon.policy
         d = world.Daemon(*rules, home=self.home, policy=policy,
+                         options=["--log-rate", 0],  # every grant is to be seen
                          prefix=[*inherit, *world.capable()], sockets=(a, b),
                          env={"WATCHDOG_USEC": str(WATCHDOG * 1000000)})
         d.socket, d.own_socket = world.HOME / "storm.socket", world.HOME / "storm.own"
