@@ -25,8 +25,9 @@ struct child {
         pid_t pid; /* 0: the slot is free */
         enum mode mode;
         uint32_t generation;
-        uint64_t asked;  /* since when it is asked to leave or to give up, 0: it is not */
-        uint64_t killed; /* since when it should be dead, 0: it lives */
+        uint64_t asked;   /* since when it is asked to leave or to give up, 0: it is not */
+        uint64_t stopped; /* since when it is stopped (SIGSTOP), 0: it runs */
+        uint64_t killed;  /* since when it should be dead, 0: it lives */
         bool leaving, stuck;
 };
 
@@ -145,22 +146,22 @@ static void tell_death(struct pool *p, uint32_t i, int signal) {
         (void)!write(p->worker.records, &record, sizeof(record));
 }
 
-static void end(struct pool *p, uint32_t i, uint64_t now) {
-        p->children[i].killed = now;
-        (void)kill(p->children[i].pid, SIGKILL);
+/* One that is stopped (SIGSTOP) keeps what it has, perhaps the lead, and nobody is served: press() sees
+ * to it. */
+static void note_stop(struct pool *p, uint32_t i, int status) {
+        p->children[i].stopped = WIFSTOPPED(status) ? board_now() : 0;
 }
 
-/* One that was stopped (SIGSTOP) keeps what it has, perhaps the lead, and nobody would be served. */
 void pool_reap(struct pool *p) {
         int status;
         pid_t pid;
 
-        while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
+        while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0)
                 for (uint32_t i = 0; i < p->used; i++) {
                         if (p->children[i].pid != pid)
                                 continue;
-                        if (WIFSTOPPED(status)) {
-                                end(p, i, board_now());
+                        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+                                note_stop(p, i, status);
                                 continue;
                         }
                         if (WIFSIGNALED(status) && p->children[i].killed == 0)
@@ -221,6 +222,11 @@ static void leave_behind(struct pool *p, uint32_t i) {
         (void)!write(p->worker.records, &record, sizeof(record));
 }
 
+static void end(struct pool *p, uint32_t i, uint64_t now) {
+        p->children[i].killed = now;
+        (void)kill(p->children[i].pid, SIGKILL);
+}
+
 /* Sees to it that one worker reacts to what it was asked. */
 static void press(struct pool *p, uint32_t i, uint64_t now) {
         struct child *child = &p->children[i];
@@ -236,6 +242,7 @@ static void press(struct pool *p, uint32_t i, uint64_t now) {
         }
         if (child->asked != 0 && !child->leaving && gave_up(p, i))
                 child->asked = 0;
+        hangs = hangs || (child->stopped != 0 && now > child->stopped + GIVE_UP_AFTER);
         if (hangs || (child->asked != 0 && !waits && now > child->asked + GIVE_UP_AFTER)) {
                 end(p, i, now);
         } else if (child->asked != 0) {
@@ -361,7 +368,7 @@ int pool_tend(struct pool *p) {
                 if (p->children[i].pid == 0)
                         continue;
                 press(p, i, now);
-                if (p->children[i].asked != 0)
+                if (p->children[i].asked != 0 || p->children[i].stopped != 0)
                         pause = POOL_ASK_AGAIN;
                 else if (pause < 0 && state_of(p, i) != WORKER_IDLE)
                         pause = LOOK_AGAIN;

@@ -32,6 +32,7 @@
 enum {
         BINDER_STOP_PATIENCE = 5000,
         WORKERS_END_PATIENCE = 1000, /* that their parent has left behind */
+        STOPPED_PATIENCE = 2000,     /* with a child that is stopped */
 };
 
 struct manager {
@@ -43,6 +44,7 @@ struct manager {
         pid_t auditor, registrar;
         int records, registry; /* reading ends, for one of these that must be started anew */
         int signals;
+        uint64_t stopped_due;        /* when a child that is stopped is killed, 0: none is */
         uint32_t generation;         /* of the rules ordered last */
         struct loader_answer loaded; /* what they came from */
         bool running;                /* READY has been sent once */
@@ -206,17 +208,10 @@ static void start_registrar(struct manager *m) {
         }
 }
 
-/* One that was stopped (SIGSTOP) does not do its work, and does not end either: it is replaced like
- * one that has died. */
 static void handle_child(struct manager *m, pid_t pid, int status) {
         bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-        if (WIFSTOPPED(status)) {
-                log_warning("process %d was stopped by signal %d, and is killed",
-                            pid,
-                            WSTOPSIG(status));
-                (void)kill(pid, SIGKILL);
-        } else if (pid == m->binder.pid) {
+        if (pid == m->binder.pid) {
                 char why[256];
 
                 binder_explain(status, why, sizeof(why));
@@ -236,9 +231,35 @@ static void handle_child(struct manager *m, pid_t pid, int status) {
         }
 }
 
-/* True when a child has ended or was stopped. */
-static bool has_changed(pid_t pid, int *ret_status) {
-        return pid > 0 && waitpid(pid, ret_status, WNOHANG | WUNTRACED) > 0;
+static bool is_stopped(pid_t pid) {
+        siginfo_t info = { 0 };
+
+        return pid > 0 && waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid == pid;
+}
+
+/* One that is stopped (SIGSTOP) does not do its work, and does not end either: if it stays so, it is
+ * replaced like one that has died. */
+static void end_stopped(struct manager *m) {
+        const pid_t children[] = { m->binder.pid, m->auditor, m->registrar };
+        uint64_t now = clock_now();
+        bool due = m->stopped_due != 0 && now >= m->stopped_due, any = false;
+
+        for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
+                if (!is_stopped(children[i]))
+                        continue;
+                any = true;
+                if (due && kill(children[i], SIGKILL) == 0)
+                        log_warning("process %d was stopped, and is killed", children[i]);
+        }
+        if (due || !any)
+                m->stopped_due = 0;
+        else if (m->stopped_due == 0)
+                m->stopped_due = now + STOPPED_PATIENCE;
+}
+
+static bool has_ended_now(pid_t pid, int *ret_status) {
+        return pid > 0 && waitpid(pid, ret_status, WNOHANG) > 0;
 }
 
 /* Returns false when it is time to end. */
@@ -254,11 +275,11 @@ static bool handle_signals(struct manager *m) {
                         go_on = false;
         }
         /* The loader is waited for by its own module. */
-        while (has_changed(m->binder.pid, &status))
+        while (has_ended_now(m->binder.pid, &status))
                 handle_child(m, m->binder.pid, status);
-        while (has_changed(m->auditor, &status))
+        while (has_ended_now(m->auditor, &status))
                 handle_child(m, m->auditor, status);
-        while (has_changed(m->registrar, &status))
+        while (has_ended_now(m->registrar, &status))
                 handle_child(m, m->registrar, status);
         return go_on;
 }
@@ -335,6 +356,8 @@ static int pause_of(const struct manager *m, uint64_t watchdog) {
                 shorten(&pause, m->loader.until);
         if (m->watch.due != 0)
                 shorten(&pause, m->watch.due);
+        if (m->stopped_due != 0)
+                shorten(&pause, m->stopped_due);
         return pause == UINT64_MAX ? -1 : (int)pause;
 }
 
@@ -359,6 +382,8 @@ static void loop(struct manager *m) {
                 }
                 if (pollers[0].revents != 0 && !handle_signals(m))
                         return;
+                if (pollers[0].revents != 0 || m->stopped_due != 0)
+                        end_stopped(m);
                 if (pollers[1].revents != 0)
                         handle_report(m);
                 if (m->loader.pid != 0 &&

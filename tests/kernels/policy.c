@@ -174,21 +174,37 @@ void policy_by_tools(void) {
         daemon_stop();
 }
 
-/* What confines the daemon may depend on the kernel; the table shows it. */
+/* Each protection is there or not as the kernel has it, and never silently. */
 void policy_protections(void) {
         static const char *const status[] = { LOWPORT, "status", NULL };
-        char output[3072], *line;
+        int version = kernel.landlock;
+        const struct {
+                const char *name;
+                bool here;
+        } wanted[] = {
+                { "no-new-privileges", true },  { "limits", true },
+                { "one-capability", true },     { "system-calls", true },
+                { "no-files", version >= 1 },   { "tcp-ports", version >= 4 },
+                { "no-signals", version >= 6 }, { "no-descriptors", kernel.passrights },
+        };
+        char output[3072], *there, *end;
 
         daemon_start("allow user alice tcp 80\n", NULL);
         expect_number(people_run(ALICE, output, sizeof(output), status), 0);
-        line = strstr(output, "protections");
-        if (line != NULL) {
-                while (line > output && line[-1] != '\n')
-                        line--;
-                line[strcspn(line, "\n")] = '\0';
-                note("%s", line + strspn(line, " "));
-        } else {
-                note("no such line");
+        there = strstr(output, " confined:");
+        expect(there != NULL);
+        end = strchr(there, '\n');
+        expect(end != NULL);
+        *end = '\0';
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+                char line[64];
+
+                if ((strstr(there, wanted[i].name) != NULL) != wanted[i].here)
+                        fail("%s: %s", wanted[i].name, there);
+                (void)snprintf(line, sizeof(line), "not confined: %s,", wanted[i].name);
+                if ((strstr(end + 1, line) != NULL) == wanted[i].here)
+                        fail("%s%s", wanted[i].here ? "there is a line " : "no line ", line);
         }
+        note("Landlock %d", version);
         daemon_stop();
 }
