@@ -68,8 +68,9 @@ static int wait_for_client(struct worker *w, const struct connection *c, uint64_
         };
         int n = poll(pollers, leader_is(w->board, w->slot) ? 2 : 1, (int)milliseconds);
 
-        /* Also when this client has sent something: it may always have. */
-        if (n > 0 && pollers[1].revents != 0)
+        /* Also when this client has sent something, for it may always have; but not when it has gone,
+         * since then the next one's turn is now. */
+        if (n > 0 && pollers[1].revents != 0 && (pollers[0].revents & POLLHUP) == 0)
                 leader_step_down(w->board, w->slot);
         if (n > 0 && pollers[0].revents == 0)
                 return -EINTR; /* the deadline is nearer, and this client may be to make room */
