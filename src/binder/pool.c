@@ -222,11 +222,6 @@ static void leave_behind(struct pool *p, uint32_t i) {
         (void)!write(p->worker.records, &record, sizeof(record));
 }
 
-static void end(struct pool *p, uint32_t i, uint64_t now) {
-        p->children[i].killed = now;
-        (void)kill(p->children[i].pid, SIGKILL);
-}
-
 /* Sees to it that one worker reacts to what it was asked. */
 static void press(struct pool *p, uint32_t i, uint64_t now) {
         struct child *child = &p->children[i];
@@ -244,7 +239,8 @@ static void press(struct pool *p, uint32_t i, uint64_t now) {
                 child->asked = 0;
         hangs = hangs || (child->stopped != 0 && now > child->stopped + GIVE_UP_AFTER);
         if (hangs || (child->asked != 0 && !waits && now > child->asked + GIVE_UP_AFTER)) {
-                end(p, i, now);
+                child->killed = now;
+                (void)kill(child->pid, SIGKILL);
         } else if (child->asked != 0) {
                 ask(p, i, now);
         }
